@@ -1,0 +1,61 @@
+package runner
+
+import (
+	"context"
+	"io"
+
+	"satchel/manifest"
+)
+
+// An Engine starts containers whose init is satchel itself (package guest).
+// There is no way to ask one for a network: every container has a loopback
+// interface and nothing else. What goes in goes through the init's standard
+// input and what comes out through its standard output; no directory of the
+// host is ever visible inside.
+//
+// Package enginetest holds the tests that every engine must pass.
+type Engine interface {
+	// Name is "sandbox" or "docker".
+	Name() string
+	// Check says why this engine cannot work here, and what would mend it; nil if it can.
+	Check(ctx context.Context) error
+	// Environment looks a kept root up by its key; ok tells whether it is there.
+	Environment(ctx context.Context, key manifest.Digest) (env Environment, ok bool, err error)
+	// Start creates a container and starts its init. The caller must Close the
+	// Process, whatever happens.
+	Start(ctx context.Context, c Container) (Process, error)
+}
+
+// Environment is a prepared root file system that an engine keeps.
+type Environment struct {
+	Key  manifest.Digest // of what it was made from: the guest's plan
+	Root manifest.Digest // of what came out: the guest's listing of the normalised tree
+}
+
+// Container says what to start.
+type Container struct {
+	// Environment is the key of the kept root to start from. The zero Digest
+	// means an empty root, which is how an environment begins.
+	Environment manifest.Digest
+	Hostname    string
+	Memory      int64 // bytes; 0: no limit of its own
+	Processes   int64 // at the most; 0: the engine's default
+}
+
+// Process is a container with its init running.
+type Process interface {
+	// Stdin is the init's standard input; closing it is seen as its end.
+	Stdin() io.WriteCloser
+	// Stdout is the init's standard output; it ends when the init does.
+	Stdout() io.Reader
+	// Wait waits until the init has ended. code is its exit status; an init
+	// killed by a signal gives 128 + signal. err is the engine's own trouble,
+	// with the last words the init left on standard error.
+	Wait() (code int, err error)
+	// Keep makes the root of a container whose init has ended the environment
+	// env.Key: whole, or not at all. An environment that is there already stays.
+	Keep(ctx context.Context, env Environment) error
+	// Close kills what still runs and removes the container and all it wrote.
+	// It may be called twice.
+	Close() error
+}

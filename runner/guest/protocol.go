@@ -1,0 +1,120 @@
+package guest
+
+// What the host and the init say to each other. It is private to one satchel
+// binary (both ends are always the same build), so it has no version.
+//
+// Towards the init: one tar stream on standard input. Its first entry is
+// PlanName, a JSON Plan; the entries that the plan names follow, in the order
+// in which the plan names them. The tar's end marker ends the stream.
+//
+// From the init: frames on standard output. A frame is one byte of Kind, four
+// bytes of length (big endian, at most MaxFrame) and that many bytes.
+
+import "satchel/manifest"
+
+// PlanName is the name of the first tar entry.
+const PlanName = "plan.json"
+
+// MaxFrame is the largest payload of a frame, in bytes.
+const MaxFrame = 64 << 10
+
+// Kind says what a frame holds.
+type Kind byte
+
+// The kinds of frame.
+const (
+	KindInstallLog Kind = 'i' // output of dpkg and maintainer scripts
+	KindBuildLog   Kind = 'b' // output of the build script, both streams
+	KindStep       Kind = 's' // a line of text: what happens now
+	KindListing    Kind = 'l' // piece of the listing of the prepared root (text)
+	KindTar        Kind = 't' // piece of the tar stream of results
+	KindDone       Kind = 'd' // JSON Outcome; the last frame
+)
+
+// Plan is all that the init is told. Exactly one of the pointers is set.
+type Plan struct {
+	Prepare *Prepare `json:"prepare,omitempty"`
+	Build   *Build   `json:"build,omitempty"`
+}
+
+// Prepare turns an empty root into an environment. The digest of its JSON is
+// the environment's key.
+type Prepare struct {
+	Recipe       int      `json:"recipe"` // version of the way an environment is made
+	Distro       string   `json:"distro"`
+	Suite        string   `json:"suite"`
+	Architecture string   `json:"architecture"`      // dpkg's name of the native architecture
+	Foreign      []string `json:"foreign,omitempty"` // dpkg --add-architecture
+	MergedUsr    bool     `json:"mergedUsr"`         // bootstrap: /bin, /lib, … are links into /usr
+	Epoch        int64    `json:"epoch"`             // seconds; no file of the environment is newer
+	User         string   `json:"user"`              // build user to create, uid 1000, home /home/User
+	// Layers are entries "layer/N": uncompressed tars of a base image's root,
+	// one flattened layer. Empty means bootstrap from Packages alone.
+	Layers []manifest.Blob `json:"layers,omitempty"`
+	// Packages are entries "deb/N" in this order.
+	Packages     []Deb         `json:"packages"`
+	Alternatives []Alternative `json:"alternatives,omitempty"` // update-alternatives --set
+}
+
+// Deb is one package to install. Blob has been checked by the host while it
+// streamed; the init checks it again.
+type Deb struct {
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	Architecture string `json:"architecture"`
+	manifest.Blob
+}
+
+// Alternative is a choice for update-alternatives --set.
+type Alternative struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+}
+
+// Build runs one script in an environment, as gitian-builder does.
+type Build struct {
+	User        string   `json:"user"`
+	Home        string   `json:"home"`
+	Personality string   `json:"personality"` // "", "i386": what setarch would set
+	Sources     []Source `json:"sources,omitempty"`
+	// Files are entries "file/N": placed in ~/build under Name.
+	Files []File `json:"files,omitempty"`
+	// Script is the text for the standard input of bash -x: prelude and descriptor's script.
+	Script string `json:"script"`
+	Umask  int    `json:"umask"`
+	// Env is the environment of bash, "NAME=value", complete.
+	Env []string `json:"env"`
+	// Cache says that an entry "cache" (a tar within the tar) is unpacked to
+	// ~/cache before, and ~/cache returned below "cache/" after.
+	Cache bool `json:"cache,omitempty"`
+}
+
+// Source is a git checkout to place at ~/build/Dir. The packs are entries
+// "source/N", with submodules' after it "source/N/M".
+type Source struct {
+	Dir        string                  `json:"dir"`
+	URL        string                  `json:"url"`
+	Ref        string                  `json:"ref"`
+	Commit     string                  `json:"commit"`
+	Tag        string                  `json:"tag,omitempty"`
+	Pack       manifest.Blob           `json:"pack"`
+	Submodules []manifest.SubmodulePin `json:"submodules,omitempty"`
+}
+
+// File is a plain input.
+type File struct {
+	Name string `json:"name"`
+	manifest.Blob
+}
+
+// Outcome is the init's last word.
+type Outcome struct {
+	// Error is why it failed, for people; "" means it did not.
+	Error string `json:"error,omitempty"`
+	// Exit is the status of the build script, 128 + signal when killed.
+	Exit int `json:"exit"`
+	// Root is the digest of the listing, after Prepare.
+	Root *manifest.Digest `json:"root,omitempty"`
+	// Lookups are host names that were asked for, Build only; sorted.
+	Lookups []string `json:"lookups,omitempty"`
+}
