@@ -84,8 +84,8 @@ type Build struct {
 	Umask  int    `json:"umask"`
 	// Env is the environment of bash, "NAME=value", complete.
 	Env []string `json:"env"`
-	// Cache says that an entry "cache" (a tar within the tar) is unpacked to
-	// ~/cache before, and ~/cache returned below "cache/" after.
+	// Cache says that entries "cache/…", to the end of the stream, are placed
+	// in ~/cache before, and ~/cache is returned below "cache/" after.
 	Cache bool `json:"cache,omitempty"`
 }
 
