@@ -100,11 +100,13 @@ const (
 
 // Image is a base system.
 type Image struct {
-	Kind     ImageKind `yaml:"kind" json:"kind"`
-	From     string    `yaml:"from,omitempty" json:"from,omitempty"` // file name or registry reference it was made from
-	Manifest *OCIBlob  `yaml:"manifest,omitempty" json:"manifest,omitempty"`
-	Config   *OCIBlob  `yaml:"config,omitempty" json:"config,omitempty"`
-	Layers   []OCIBlob `yaml:"layers,omitempty" json:"layers,omitempty"` // lowest first
+	Kind ImageKind `yaml:"kind" json:"kind"`
+	// MergedUsr: a bootstrap begins with /bin, /lib, … as links into /usr.
+	MergedUsr bool      `yaml:"merged-usr,omitempty" json:"mergedUsr,omitempty"`
+	From      string    `yaml:"from,omitempty" json:"from,omitempty"` // file name or registry reference it was made from
+	Manifest  *OCIBlob  `yaml:"manifest,omitempty" json:"manifest,omitempty"`
+	Config    *OCIBlob  `yaml:"config,omitempty" json:"config,omitempty"`
+	Layers    []OCIBlob `yaml:"layers,omitempty" json:"layers,omitempty"` // lowest first
 }
 
 // OCIBlob is an OCI content descriptor.

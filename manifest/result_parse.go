@@ -1,0 +1,207 @@
+package manifest
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// ParseResult reads a result or an assert in every form that gitian has written
+// since 2011: ordered maps under either tag or as plain maps, folded and block
+// texts, git lines that run into each other, lines of apt and sudo among the
+// packages. The error is a *Problems. file is used in messages alone.
+func ParseResult(file string, data []byte) (*Result, error) {
+	root, err := readNode(file, data, maxResult, true)
+	if err != nil {
+		return nil, err
+	}
+	r := &resultReader{walker{findings: findings{file: file}}}
+	var res Result
+	r.result(&res, root)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+type resultReader struct{ walker }
+
+// pairs reads an ordered map: a list of maps of one key, or a plain map.
+func (r *resultReader) pairs(n *yaml.Node, what string) *mapNode {
+	if n = r.follow(n); n == nil {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		m, _ := r.mapping(n, what)
+		return m
+	}
+	r.tagged(n, what)
+	whole := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line}
+	for _, c := range n.Content {
+		if c = r.follow(c); c == nil {
+			return nil
+		}
+		if c.Kind != yaml.MappingNode || len(c.Content) != 2 {
+			r.add(c.Line, "%s: each entry must be one key: value", what)
+			continue
+		}
+		whole.Content = append(whole.Content, c.Content...)
+	}
+	m, _ := r.mapping(whole, what)
+	return m
+}
+
+func (r *resultReader) result(res *Result, root *yaml.Node) {
+	m := r.pairs(root, "the result")
+	if m == nil {
+		return
+	}
+	res.Out = r.sums(m, "out_manifest", true)
+	r.inputs(&res.In, m)
+	res.Base = r.base(m)
+	res.CacheCommon = r.sums(m, "cache_common_manifest", false)
+	res.CachePackage = r.sums(m, "cache_package_manifest", false)
+	res.Release = r.word(m, "release")
+	res.Name = r.word(m, "name")
+	res.Type = r.word(m, "type")
+	r.optionals(res, m)
+	r.unknown(m, "")
+	slices.Sort(r.ignored)
+	res.Unknown = r.ignored
+	own, ok := strings.CutSuffix(res.In.Descriptor.Path, "-desc.yml")
+	switch {
+	case len(r.list0()) > 0:
+	case !ok || CheckName(own) != nil:
+		r.add(m.lineOf("in_manifest"), "in_manifest: its first line must be the sum of NAME-desc.yml")
+	case res.Name == "":
+		res.Name = own
+	case res.Name != own:
+		r.add(m.lineOf("name"), "name: it is %q, but the descriptor is %q", shorten(res.Name), own+"-desc.yml")
+	}
+}
+
+// list0 returns what was found so far.
+func (r *resultReader) list0() []Problem { return r.findings.list }
+
+func (r *resultReader) word(m *mapNode, key string) string {
+	n := m.take(key)
+	if n == nil {
+		return ""
+	}
+	s := r.text(n, key)
+	r.check(n, key, CheckName, s)
+	return s
+}
+
+func (r *resultReader) optionals(res *Result, m *mapNode) {
+	if m.take("optionals") == nil {
+		return
+	}
+	res.Optionals = []string{}
+	for _, n := range r.list(m, "optionals", false) {
+		res.Optionals = append(res.Optionals, r.text(n, "optionals"))
+	}
+}
+
+// sums reads a manifest that holds nothing but sums.
+func (r *resultReader) sums(m *mapNode, key string, required bool) []FileSum {
+	n := m.take(key)
+	if n == nil {
+		if required {
+			r.missing(m, key)
+		}
+		return nil
+	}
+	all, noise := splitSums(r.text(n, key))
+	for _, x := range noise {
+		r.add(n.Line, "%s: %q is no line of sha256sum", key, shorten(x.Text))
+	}
+	return all
+}
+
+func (r *resultReader) base(m *mapNode) []BaseManifest {
+	n := m.take("base_manifests")
+	if n == nil {
+		r.missing(m, "base_manifests")
+		return nil
+	}
+	b := r.pairs(n, "base_manifests")
+	if b == nil {
+		return nil
+	}
+	var all []BaseManifest
+	for _, k := range b.keys {
+		r.check(&yaml.Node{Kind: yaml.ScalarNode, Line: b.at[k]}, "base_manifests", CheckName, k)
+		one := BaseManifest{Target: k}
+		if v := b.take(k); v != nil {
+			one.Sums, one.Noise = splitSums(r.text(v, k))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// inputs reads in_manifest: sums, then git lines.
+func (r *resultReader) inputs(in *Inputs, m *mapNode) {
+	n := r.must(m, "in_manifest")
+	if n == nil {
+		return
+	}
+	text := r.text(n, "in_manifest")
+	var sums []FileSum
+	sums, in.Noise = splitSums(text)
+	if len(sums) > 0 {
+		in.Descriptor, in.Files = sums[0], sums[1:]
+	}
+	var noise []Noise
+	for _, x := range in.Noise {
+		git, rest := splitGit(x.Text)
+		in.Git = append(in.Git, git...)
+		if rest != "" {
+			noise = append(noise, Noise{At: x.At, Text: rest})
+		}
+	}
+	in.Noise = noise
+}
+
+// splitSums takes the lines of sha256sum out of a text; other lines but empty
+// ones are noise.
+func splitSums(text string) (sums []FileSum, noise []Noise) {
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if len(line) > 66 && (line[64:66] == "  " || line[64:66] == " *") && clean(line[66:]) {
+			if d, err := ParseDigest(line[:64]); err == nil {
+				sums = append(sums, FileSum{d, line[66:]})
+				continue
+			}
+		}
+		if line != "" {
+			noise = append(noise, Noise{At: len(sums), Text: line})
+		}
+	}
+	return sums, noise
+}
+
+// splitGit takes git lines apart: "git:COMMIT one" and, since gbuild writes no
+// newline behind them, "git:COMMIT onegit:COMMIT two". What is none is rest.
+func splitGit(line string) (all []GitCommit, rest string) {
+	heads := regexp.MustCompile(`git:[0-9a-f]{40} `).FindAllStringIndex(line, -1)
+	if len(heads) == 0 {
+		return nil, line
+	}
+	rest = line[:heads[0][0]]
+	for i, h := range heads {
+		end := len(line)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		dir := line[h[1]:end]
+		if CheckName(dir) != nil {
+			return nil, line
+		}
+		all = append(all, GitCommit{Commit: line[h[0]+4 : h[1]-1], Dir: dir})
+	}
+	return all, rest
+}
