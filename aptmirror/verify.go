@@ -1,0 +1,242 @@
+package aptmirror
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// clockSkew is how far in the future a signature or Release may be: archives
+// sign at the moment they publish, and clocks differ.
+const clockSkew = time.Hour
+
+// maxSignatures bounds the signatures of one Release. Debian's have three.
+const maxSignatures = 32
+
+// Why a signature was not accepted. VerifyInRelease and VerifyRelease wrap one
+// or more of them.
+var (
+	// ErrBadSignature: a key of the keyring signed something else. The file was
+	// changed, and no other signature can mend that.
+	ErrBadSignature = errors.New("bad signature: the file is not what was signed")
+	// ErrUnknownSigner: no signature is by a key of the keyring.
+	ErrUnknownSigner = errors.New("no signature is by a key of the keyring")
+	// ErrWeakSignature: MD5, SHA-1, RIPEMD, DSA or a short RSA key.
+	ErrWeakSignature = errors.New("the signature is too weak")
+	// ErrExpiredKey: the key had expired when the signature was made.
+	ErrExpiredKey = errors.New("the key had expired when it signed")
+	// ErrRevokedKey: the key was revoked.
+	ErrRevokedKey = errors.New("the key is revoked")
+	// ErrExpiredSignature: the signature itself has a time limit, which is over.
+	ErrExpiredSignature = errors.New("the signature has expired")
+	// ErrFutureSignature: by the clock, the signature is not made yet.
+	ErrFutureSignature = errors.New("the signature is from the future: check this machine's clock")
+	// ErrUnusableSignature: of a kind that does not sign a Release, or by a key
+	// that may not sign.
+	ErrUnusableSignature = errors.New("the signature cannot be used")
+)
+
+// A Signer is a key of the keyring that has signed.
+type Signer struct {
+	Fingerprint    string    // of the primary key, upper-case hexadecimal
+	KeyFingerprint string    // of the key that made the signature: the primary key or a subkey
+	Created        time.Time // when, as the signature says; UTC
+	Expired        bool      // the key was valid then, but has expired by now
+}
+
+// VerifyInRelease checks a clear-signed Release file at the time now and reads
+// it. Only what is signed is read. It demands one good signature by a key of
+// the keyring, made while that key was valid, and that no key of the keyring
+// has made a bad one; signatures by other keys are ignored. The signers are the
+// good ones, sorted by KeyFingerprint. If the key has since expired,
+// Signer.Expired says so, and the caller decides. Whether the Release itself is
+// still current is a different question: ask Release.Fresh.
+//
+// Errors wrap ErrClearsign, one of the signature errors of this package, or
+// what ParseRelease returns.
+func (k *Keyring) VerifyInRelease(data []byte, now time.Time) (*Release, []Signer, error) {
+	message, err := splitClearsigned(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("verifying InRelease: %w", err)
+	}
+	check := checker{keyring: k, signed: message.canonical(), kind: packet.SigTypeText, hashes: message.hashes, now: now}
+	signers, err := check.all(message.signatures)
+	if err != nil {
+		return nil, nil, fmt.Errorf("verifying InRelease: %w", err)
+	}
+	release, err := ParseRelease("InRelease", message.text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return release, signers, nil
+}
+
+// VerifyRelease is VerifyInRelease for a Release file and its detached
+// signature, Release.gpg, binary or armoured.
+func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Release, []Signer, error) {
+	if len(release) > maxRelease || len(signature) > maxSignature {
+		return nil, nil, fmt.Errorf("verifying Release: %w", ErrTooBig)
+	}
+	packets := signature
+	if len(signature) == 0 || signature[0]&0x80 == 0 {
+		body, rest, err := dearmor(signature, beginSignature, endSignature)
+		if err != nil {
+			return nil, nil, fmt.Errorf("verifying Release: reading Release.gpg: %w", err)
+		}
+		for len(rest) > 0 { // old archives publish one armoured signature after the other
+			more, next, err := dearmor(rest, beginSignature, endSignature)
+			if err != nil {
+				return nil, nil, fmt.Errorf("verifying Release: reading Release.gpg: %w", err)
+			}
+			body, rest = append(body, more...), next
+		}
+		packets = body
+	}
+	check := checker{keyring: k, signed: release, kind: packet.SigTypeBinary, now: now}
+	signers, err := check.all(packets)
+	if err != nil {
+		return nil, nil, fmt.Errorf("verifying Release: %w", err)
+	}
+	parsed, err := ParseRelease("Release", release)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parsed, signers, nil
+}
+
+// checker checks the signatures over one text.
+type checker struct {
+	keyring *Keyring
+	signed  []byte
+	kind    packet.SignatureType
+	hashes  map[string]bool // those that a Hash header announces; nil: any
+	now     time.Time
+}
+
+// all checks a sequence of signature packets.
+func (c *checker) all(packets []byte) ([]Signer, error) {
+	var signers []Signer
+	var worthless []error // signatures of known keys that are not accepted
+	var strangers []string
+	count := 0
+	for len(packets) > 0 {
+		p, rest, err := cutPacket(packets)
+		if err != nil {
+			return nil, fmt.Errorf("reading signatures: %w", err)
+		}
+		if count++; p.tag != tagSignature || count > maxSignatures {
+			return nil, fmt.Errorf("reading signatures: want at most %d signatures and nothing else", maxSignatures)
+		}
+		packets = rest
+		parsed, ok, err := p.parse()
+		if err != nil {
+			return nil, fmt.Errorf("reading signatures: %w", err)
+		}
+		sig, isSig := parsed.(*packet.Signature)
+		if !ok || !isSig || sig.Version != 4 {
+			strangers = append(strangers, "of an unknown kind")
+			continue
+		}
+		keys := c.keyring.issuers(sig)
+		if len(keys) == 0 {
+			strangers = append(strangers, issuerName(sig))
+			continue
+		}
+		signer, err := c.one(sig, keys)
+		switch {
+		case errors.Is(err, ErrBadSignature):
+			return nil, err
+		case err != nil:
+			worthless = append(worthless, err)
+		default:
+			signers = append(signers, signer)
+		}
+	}
+	switch {
+	case len(signers) > 0:
+		slices.SortFunc(signers, func(a, b Signer) int {
+			if d := strings.Compare(a.KeyFingerprint, b.KeyFingerprint); d != 0 {
+				return d
+			}
+			return a.Created.Compare(b.Created)
+		})
+		return signers, nil
+	case len(worthless) > 0:
+		return nil, errors.Join(worthless...)
+	case count == 0:
+		return nil, fmt.Errorf("%w: there is no signature", ErrUnknownSigner)
+	}
+	return nil, fmt.Errorf("%w: it is signed by %s", ErrUnknownSigner, strings.Join(strangers, ", "))
+}
+
+// one checks one signature that claims to be by one of keys, of which there are
+// several only if two keys share an ID.
+func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error) {
+	if sig.SigType != c.kind || hasCriticalNotation(sig) {
+		return Signer{}, fmt.Errorf("%w: it is of type %#x (key %s)", ErrUnusableSignature, int(sig.SigType), keys[0].fingerprint)
+	}
+	name, ok := strongHash(sig.Hash)
+	if !ok {
+		return Signer{}, fmt.Errorf("%w: it uses %v (key %s)", ErrWeakSignature, sig.Hash, keys[0].fingerprint)
+	}
+	if c.hashes != nil && !c.hashes[name] {
+		return Signer{}, fmt.Errorf("%w: it uses %s, which no Hash header announces (key %s)", ErrUnusableSignature, name, keys[0].fingerprint)
+	}
+	if sig.CreationTime.After(c.now.Add(clockSkew)) {
+		return Signer{}, fmt.Errorf("%w: it was made %s (key %s)", ErrFutureSignature, sig.CreationTime.UTC().Format(time.RFC3339), keys[0].fingerprint)
+	}
+	if sig.SigExpired(c.now) {
+		return Signer{}, fmt.Errorf("%w (key %s)", ErrExpiredSignature, keys[0].fingerprint)
+	}
+	err := fmt.Errorf("%w (key %s)", ErrBadSignature, keys[0].fingerprint)
+	for _, key := range keys {
+		h, hashErr := sig.PrepareVerify()
+		if hashErr != nil {
+			return Signer{}, fmt.Errorf("%w: %w", ErrUnusableSignature, hashErr)
+		}
+		h.Write(c.signed)
+		if key.pk.VerifySignature(h, sig) != nil {
+			continue
+		}
+		if err = key.mayMake(sig.CreationTime); err == nil {
+			return Signer{
+				Fingerprint:    key.cert.primary().fingerprint,
+				KeyFingerprint: key.fingerprint,
+				Created:        sig.CreationTime.UTC(),
+				Expired:        key.expired(c.now),
+			}, nil
+		}
+	}
+	return Signer{}, err
+}
+
+// issuers returns the keys that a signature may be by.
+func (k *Keyring) issuers(sig *packet.Signature) []*signingKey {
+	if sig.IssuerFingerprint != nil {
+		return k.prints[fingerprint(sig.IssuerFingerprint)]
+	}
+	if sig.IssuerKeyId != nil {
+		return k.ids[*sig.IssuerKeyId]
+	}
+	return nil
+}
+
+// issuerName is what a signature says of its key.
+func issuerName(sig *packet.Signature) string {
+	switch {
+	case sig.IssuerFingerprint != nil:
+		return fingerprint(sig.IssuerFingerprint)
+	case sig.IssuerKeyId != nil:
+		return fmt.Sprintf("%016X", *sig.IssuerKeyId)
+	}
+	return "a key that it does not name"
+}
+
+// hasCriticalNotation: a notation that must be understood, and none is.
+func hasCriticalNotation(sig *packet.Signature) bool {
+	return slices.ContainsFunc(sig.Notations, func(n *packet.Notation) bool { return n.IsCritical })
+}
