@@ -16,6 +16,9 @@ const maxVersion = 256
 // nothing and gives a total order for any two strings, also for those that
 // CheckVersion refuses. The rules are those of deb-version(7).
 func CompareVersions(a, b string) int {
+	if a == b {
+		return 0
+	}
 	ea, ua, ra := splitVersion(a)
 	eb, ub, rb := splitVersion(b)
 	if d := comparePart(ea, eb); d != 0 {
