@@ -1,0 +1,146 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// execWord is what follows "guest" on the command line of the small step that
+// gives up every privilege and then becomes the command it was given.
+const execWord = "exec"
+
+// per_linux32 makes uname -m answer i686, as setarch i386 does (linux/personality.h).
+const perLinux32 = 0x0008
+
+// runScript feeds the script to bash -x as the build user and waits for it.
+// When bash has ended, whatever it left running is killed. The answer is the
+// script's exit status, 128 + signal if a signal ended it.
+func runScript(ctx context.Context, b *Build, frames *Frames) (int, error) {
+	return runAsUser(ctx, b, userCommand{
+		argv:  []string{"/bin/bash", "-x"},
+		dir:   b.Home,
+		env:   b.Env,
+		stdin: strings.NewReader(b.Script),
+		out:   frames.Writer(KindBuildLog),
+	})
+}
+
+// userCommand is one command of the build user.
+type userCommand struct {
+	argv  []string
+	dir   string
+	env   []string
+	stdin io.Reader
+	out   io.Writer // both streams
+}
+
+func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
+	}
+	defer r.Close()
+	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), "--"}, u.argv...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = u.dir, u.env, u.stdin
+	cmd.Stdout, cmd.Stderr = w, w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
+	}
+	w.Close()
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(u.out, r)
+		copied <- err
+	}()
+	err = cmd.Wait()
+	killRest()
+	if cerr := <-copied; cerr != nil {
+		return 0, fmt.Errorf("sending the output of %s: %w", u.argv[0], cerr)
+	}
+	return exitStatus(u.argv[0], err)
+}
+
+// exitStatus turns what Wait answered into a shell's exit status.
+func exitStatus(name string, err error) (int, error) {
+	var ee *exec.ExitError
+	if !errors.As(err, &ee) {
+		if err != nil {
+			return 0, fmt.Errorf("running %s: %w", name, err)
+		}
+		return 0, nil
+	}
+	if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return ee.ExitCode(), nil
+}
+
+// killRest kills every other process of the container, so that nothing
+// changes the results while they are read. It works only as init; anywhere
+// else it would reach foreign processes.
+func killRest() {
+	if os.Getpid() == 1 {
+		_ = unix.Kill(-1, unix.SIGKILL)
+	}
+}
+
+// execMain is the step between the init and the user's command: personality,
+// umask, bounding set, ids, no_new_privs, then exec. args are what follows
+// execWord.
+func execMain(args []string) error {
+	if len(args) < 4 || args[2] != "--" {
+		return errors.New("starting command: want PERSONALITY UMASK -- COMMAND")
+	}
+	runtime.LockOSThread() // privileges are a thread's own until exec
+	if args[0] == "i386" {
+		if _, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, perLinux32, 0, 0); e != 0 {
+			return fmt.Errorf("setting personality %s: %w", args[0], e)
+		}
+	}
+	mask, err := strconv.Atoi(args[1])
+	if err != nil {
+		return fmt.Errorf("reading umask %q: %w", args[1], err)
+	}
+	unix.Umask(mask)
+	if err := dropPrivileges(); err != nil {
+		return err
+	}
+	argv := args[3:]
+	return fmt.Errorf("starting %s: %w", argv[0], syscall.Exec(argv[0], argv, os.Environ()))
+}
+
+// dropPrivileges makes this thread the build user: no capability, not even in
+// the bounding set, no supplementary group, no way to gain anything by exec.
+func dropPrivileges() error {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL {
+			return fmt.Errorf("dropping capability %d: %w", c, err)
+		}
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
+		return fmt.Errorf("dropping groups: %w", e)
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, buildGID, buildGID, buildGID); e != 0 {
+		return fmt.Errorf("becoming group %d: %w", buildGID, e)
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, buildUID, buildUID, buildUID); e != 0 {
+		return fmt.Errorf("becoming user %d: %w", buildUID, e)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("giving up new privileges: %w", err)
+	}
+	return nil
+}
