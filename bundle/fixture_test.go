@@ -178,6 +178,7 @@ func (a *archive) fixture(t testing.TB) *fixture {
 		target.Packages = append(target.Packages, manifest.PackagePin{Name: d.name, Version: d.version,
 			Architecture: d.arch, Archive: "debian/bookworm", Path: d.path(), Blob: m.add(d.body()), Why: "essential"})
 	}
+	sort.Slice(target.Packages, func(i, j int) bool { return target.Packages[i].Name < target.Packages[j].Name })
 	f := &fixture{blobs: m, lock: &manifest.Lock{
 		Version: manifest.LockVersion,
 		Descriptors: []manifest.DescriptorPin{{Name: "hello", File: "hello.yml", Blob: m.add([]byte("name: hello\n")),

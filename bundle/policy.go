@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"satchel/aptmirror"
 )
 
 // Policy says when a bundle is trusted. The zero Policy trusts no bundle.
@@ -18,6 +20,9 @@ type Policy struct {
 	// Now is the time at which a key with valid-after or valid-before must be
 	// valid. With the zero time such keys do not count.
 	Now time.Time
+	// ArchiveKeys, if it is given, must hold a key that signed each archive's
+	// Release. Otherwise the report tells whose keys the lock trusted.
+	ArchiveKeys *aptmirror.Keyring
 }
 
 // trust checks every signature of the bundle and asks the policy. A signature

@@ -55,5 +55,10 @@ func VerifyStream(ctx context.Context, r io.Reader, policy Policy, keep Keeper, 
 		}
 		return rc, nil
 	})
+	archives := v.follow(ctx, policy)
+	defer archives.stop()
+	if err := archives.wait(report); err != nil {
+		return nil, report, f.failed(err)
+	}
 	return v, report, nil
 }

@@ -27,6 +27,9 @@ type Report struct {
 	Threshold  int             `json:"threshold"` // how many it took; 0 for --unsigned
 	Faults     []Fault         `json:"faults,omitempty"`
 	Missing    []manifest.Blob `json:"missing,omitempty"`
+	Archives   []ArchiveReport `json:"archives,omitempty"`
+	// Unconfirmed is what the archives' own signed documents do not say.
+	Unconfirmed []string `json:"unconfirmed,omitempty"`
 }
 
 // Verify decides whether the bundle is to be trusted, and then whether it is
@@ -35,7 +38,10 @@ type Report struct {
 // byte of the file is compared with what lock and signatures make it, and all
 // that is wrong is reported at once: ErrCorrupt for bytes that differ, are
 // missing or are too many, ErrMissing for whole blobs that are not there (the
-// error may wrap both). The report is never nil.
+// error may wrap both). At last the archives' own chain of each package, from
+// the keys to the .deb: ErrArchive where it does not confirm the lock. Whether a
+// Release is still current is not asked: archived builds live on. The report
+// is never nil.
 func (f *File) Verify(ctx context.Context, policy Policy, p Progress) (*Verified, *Report, error) {
 	report := &Report{Identity: f.Identity()}
 	if f.r == nil {
@@ -48,6 +54,11 @@ func (f *File) Verify(ctx context.Context, policy Policy, p Progress) (*Verified
 	p = orSilent(p)
 	p.Total(l.size)
 	p.Add(l.frontEnd)
+	v := newVerified(l, func(e entry) (io.ReadCloser, error) {
+		return io.NopCloser(io.NewSectionReader(f.r, e.data(), e.blob.Size)), nil
+	})
+	archives := v.follow(ctx, policy) // beside the hashing: it checks what it reads itself
+	defer archives.stop()
 	whole, err := f.checkPlaces(ctx, l, report, p)
 	if err != nil {
 		return nil, report, f.failed(err)
@@ -60,10 +71,49 @@ func (f *File) Verify(ctx context.Context, policy Policy, p Progress) (*Verified
 	if err := report.content(l); err != nil {
 		return nil, report, f.failed(err)
 	}
-	v := newVerified(l, func(e entry) (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(f.r, e.data(), e.blob.Size)), nil
-	})
+	if err := archives.wait(report); err != nil {
+		return nil, report, f.failed(err)
+	}
 	return v, report, nil
+}
+
+// following is a chain on its way.
+type following struct {
+	chain  *chain
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+}
+
+// follow starts to follow the archives' chains.
+func (v *Verified) follow(ctx context.Context, policy Policy) *following {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &following{chain: &chain{lock: v.l.lock, open: v.Open, keys: policy.ArchiveKeys},
+		cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		f.err = f.chain.run(ctx)
+	}()
+	return f
+}
+
+// stop ends it, however far it is.
+func (f *following) stop() {
+	f.cancel()
+	<-f.done
+}
+
+// wait waits for the chains' ends and says what they found.
+func (f *following) wait(report *Report) error {
+	<-f.done
+	if f.err != nil {
+		return f.err
+	}
+	report.Archives, report.Unconfirmed = f.chain.reports, f.chain.faults
+	if len(f.chain.faults) > 0 {
+		return &ArchiveError{Faults: f.chain.faults}
+	}
+	return nil
 }
 
 // begin does what needs the front alone: trust, then the lock.
