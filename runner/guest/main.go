@@ -24,8 +24,12 @@ const maxPlan = 64 << 20
 // orphan of a build becomes a child of process 1, and none must be taken from
 // under the worker's own waiting. When the worker ends, so does process 1, and
 // the kernel kills whatever the build has left behind. args are the program's
-// arguments after the verb; there are none yet.
+// arguments after the verb: none, or execWord's step into a command.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == execWord {
+		fmt.Fprintf(stderr, "satchel guest: %v\n", execMain(args[1:])) // returns only when it fails
+		return 127
+	}
 	if len(args) > 0 {
 		fmt.Fprintf(stderr, "satchel guest: unexpected argument %q\n", args[0])
 		return 2

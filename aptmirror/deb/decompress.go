@@ -1,0 +1,70 @@
+package deb
+
+import (
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz/lzma"
+	"github.com/xi2/xz"
+)
+
+// maxDictionary bounds the window that a compressed part may ask for: xz -9
+// and zstd -19 --long of Ubuntu's debs need at most this.
+const maxDictionary = 128 << 20
+
+// ErrTooLarge is returned when a part unpacks to more than its limit.
+var ErrTooLarge = errors.New("it unpacks to more than is allowed")
+
+// decompress returns a reader of what r holds; suffix is the end of the
+// part's name after ".tar": "", ".gz", ".xz", ".zst", ".bz2" or ".lzma". The
+// stream must be all there: an early end is an error. close frees the
+// decoder.
+func decompress(r io.Reader, suffix string) (out io.Reader, close func(), err error) {
+	close = func() {}
+	switch suffix {
+	case "":
+		out = r
+	case ".gz":
+		out, err = gzip.NewReader(r)
+	case ".xz":
+		out, err = xz.NewReader(r, maxDictionary)
+	case ".bz2":
+		out = bzip2.NewReader(r)
+	case ".lzma":
+		out, err = lzma.ReaderConfig{DictCap: maxDictionary}.NewReader(r)
+	case ".zst":
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxDictionary))
+		if err == nil {
+			out, close = z, z.Close
+		}
+	default:
+		return nil, nil, fmt.Errorf("its compression %q is unknown", suffix)
+	}
+	if err != nil {
+		return nil, nil, noEOF(err)
+	}
+	return out, close, nil
+}
+
+// cappedReader gives at most left bytes of r; where r has more, it gives
+// ErrTooLarge.
+type cappedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (c *cappedReader) Read(p []byte) (int, error) {
+	if int64(len(p)) > c.left+1 {
+		p = p[:c.left+1]
+	}
+	n, err := c.r.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return n, err
+}

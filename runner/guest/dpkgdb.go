@@ -1,0 +1,211 @@
+package guest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"satchel/aptmirror/deb"
+)
+
+// The places of dpkg's database, from the root.
+const (
+	adminDir   = "var/lib/dpkg"
+	infoDir    = adminDir + "/info"
+	statusFile = adminDir + "/status"
+)
+
+// databaseFields are those that only dpkg itself may write into its status file.
+var databaseFields = [...]string{"Status", "Conffiles", "Config-Version", "Triggers-Pending", "Triggers-Awaited"}
+
+// initDatabase makes the empty database of a new root.
+func initDatabase(t *tree, native string, foreign []string) error {
+	for _, d := range []string{infoDir, adminDir + "/updates", adminDir + "/triggers",
+		adminDir + "/alternatives", adminDir + "/parts"} {
+		if err := t.mkdirs(d); err != nil {
+			return fmt.Errorf("making dpkg's database: %w", err)
+		}
+	}
+	arch := strings.Join(append([]string{native}, foreign...), "\n") + "\n"
+	for _, f := range []struct{ name, content string }{
+		{infoDir + "/format", "1\n"}, {adminDir + "/arch", arch}, {statusFile, ""},
+	} {
+		if err := t.write(f.name, []byte(f.content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record writes packages that have been placed into the database, each
+// "install ok unpacked": what dpkg --unpack leaves behind.
+func record(t *tree, packages []*staged) error {
+	status, err := t.read(statusFile)
+	if err != nil {
+		return fmt.Errorf("reading dpkg's status: %w", err)
+	}
+	var b bytes.Buffer
+	b.Write(status)
+	for _, s := range packages {
+		stanza, err := statusStanza(s)
+		if err == nil {
+			err = recordInfo(t, s)
+		}
+		if err == nil {
+			err = recordTriggers(t, s)
+		}
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", s.label(), err)
+		}
+		if b.Len() > 0 && !bytes.HasSuffix(b.Bytes(), []byte("\n\n")) {
+			b.WriteByte('\n')
+		}
+		b.WriteString(stanza)
+	}
+	return t.write(statusFile, b.Bytes(), 0o644)
+}
+
+// statusStanza is a package's entry of the status file. dpkg brings the
+// fields into its own order when it next writes the file.
+func statusStanza(s *staged) (string, error) {
+	for _, f := range databaseFields {
+		if s.control.Get(f) != "" {
+			return "", fmt.Errorf("its control has a field %s, which is dpkg's own", f)
+		}
+	}
+	var b strings.Builder
+	for _, f := range s.control.Fields {
+		fmt.Fprintf(&b, "%s:", f.Name)
+		if f.Value != "" && !strings.HasPrefix(f.Value, "\n") {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s\n", f.Value)
+		if strings.EqualFold(f.Name, "Package") {
+			b.WriteString("Status: install ok unpacked\n")
+		}
+	}
+	if conf := conffiles(s); len(conf) > 0 {
+		b.WriteString("Conffiles:\n")
+		for _, name := range conf {
+			fmt.Fprintf(&b, " %s newconffile\n", name)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String(), nil
+}
+
+// conffiles lists the names of a package's conffiles file; entries with a flag
+// ("remove-on-upgrade") ship no file and are left out.
+func conffiles(s *staged) []string {
+	var names []string
+	for line := range strings.Lines(string(s.file("conffiles"))) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "/") {
+			names = append(names, line)
+		}
+	}
+	return names
+}
+
+// infoName begins the names of a package's files in the info directory.
+func infoName(s *staged) string {
+	if isMultiArchSame(s.control) {
+		return s.Name + ":" + s.Architecture
+	}
+	return s.Name
+}
+
+// recordInfo writes the package's files of the info directory.
+func recordInfo(t *tree, s *staged) error {
+	base := infoDir + "/" + infoName(s)
+	for _, f := range s.files {
+		if f.Name == "list" || f.Name == "conffiles" && len(f.Content) == 0 {
+			continue
+		}
+		mode := os.FileMode(f.Mode & 0o755)
+		if err := t.write(base+"."+f.Name, f.Content, mode); err != nil {
+			return err
+		}
+	}
+	if s.file("md5sums") == nil {
+		if err := t.write(base+".md5sums", md5sums(s), 0o644); err != nil {
+			return err
+		}
+	}
+	return recordList(t, s)
+}
+
+// recordList writes the list of the package's files, in the archive's order.
+func recordList(t *tree, s *staged) error {
+	var b bytes.Buffer
+	for _, e := range s.entries {
+		if e.name == "" {
+			b.WriteString("/.\n")
+			continue
+		}
+		fmt.Fprintf(&b, "/%s\n", e.name)
+	}
+	return t.write(infoDir+"/"+infoName(s)+".list", b.Bytes(), 0o644)
+}
+
+// md5sums is what dpkg generates for a package without that file: its regular
+// files but the conffiles.
+func md5sums(s *staged) []byte {
+	conf := conffiles(s)
+	var b bytes.Buffer
+	for _, e := range s.entries {
+		if e.md5 != "" && !slices.Contains(conf, "/"+e.name) {
+			fmt.Fprintf(&b, "%s  %s\n", e.md5, e.name)
+		}
+	}
+	return b.Bytes()
+}
+
+// recordTriggers notes what the package is interested in: files in
+// triggers/File, names each in a file of its own.
+func recordTriggers(t *tree, s *staged) error {
+	who := s.Name
+	if isMultiArchSame(s.control) {
+		who = infoName(s)
+	}
+	for line := range strings.Lines(string(s.file("triggers"))) {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) == 0 || !strings.HasPrefix(f[0], "interest") {
+			continue
+		}
+		if len(f) != 2 || f[0] != "interest" && f[0] != "interest-await" && f[0] != "interest-noawait" {
+			return fmt.Errorf("its triggers file has a malformed line %q", clip(line, 80))
+		}
+		entry := who
+		if f[0] == "interest-noawait" {
+			entry += "/noawait"
+		}
+		name := adminDir + "/triggers/File"
+		if strings.HasPrefix(f[1], "/") {
+			entry = f[1] + " " + entry
+		} else if deb.IsPackageName(strings.ToLower(strings.ReplaceAll(f[1], "_", "-"))) {
+			name = adminDir + "/triggers/" + f[1]
+		} else {
+			return fmt.Errorf("its trigger %q is not allowed", clip(f[1], 80))
+		}
+		if err := appendLine(t, name, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendLine adds a line to a file of the database unless it is there.
+func appendLine(t *tree, name, line string) error {
+	old, err := t.read(name)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(old), "\n"), "\n")
+	if slices.Contains(lines, line) {
+		return nil
+	}
+	return t.write(name, append(old, line+"\n"...), 0o644)
+}

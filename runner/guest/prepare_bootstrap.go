@@ -1,0 +1,207 @@
+package guest
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+)
+
+// mergedLinks are the top-level links of a merged-/usr system. Directories of
+// other word sizes are there only where their package brings them.
+var mergedLinks = [...]string{"bin", "sbin", "lib"}
+
+// bootstrap makes the environment from packages alone.
+func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
+	p.frames.Step("Receiving %d packages", len(p.plan.Packages))
+	all, err := p.receive(ctx, in, p.tree.at(spoolDir))
+	if err != nil {
+		return err
+	}
+	if err := p.skeleton(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := waves(all)
+	st := stageAll(ctx, parts, p.plan.Epoch)
+	defer func() {
+		cancel()
+		_ = st.wait()
+	}()
+	placer := newPlacer(p.tree)
+	p.time = func(name string, _ int64) int64 {
+		if t, ok := placer.shipped[name]; ok {
+			return t
+		}
+		return p.plan.Epoch
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- st.wait() }()
+	for w, wave := range parts {
+		if err := waitStaged(ctx, st.done[w], failed); err != nil {
+			return err
+		}
+		p.frames.Step("Installing packages, part %d of %d (%d packages)", w+1, len(parts), len(wave))
+		if err := p.wave(ctx, placer, wave, w == 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitStaged waits until a wave lies ready or staging has failed.
+func waitStaged(ctx context.Context, done <-chan struct{}, failed chan error) error {
+	select {
+	case <-done:
+		return nil
+	case err := <-failed:
+		failed <- err // for the waves after this one
+		if err == nil {
+			<-done
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// skeleton makes what has to be there before the first package.
+func (p *preparer) skeleton() error {
+	if err := initDatabase(p.tree, p.plan.Architecture, p.plan.Foreign); err != nil {
+		return err
+	}
+	if !p.plan.MergedUsr {
+		return nil
+	}
+	links := mergedLinks[:]
+	switch p.plan.Architecture {
+	case "amd64":
+		links = append(links[:len(links):len(links)], "lib32", "lib64", "libx32")
+	case "i386":
+		links = append(links[:len(links):len(links)], "lib64", "libx32")
+	}
+	for _, l := range links {
+		if err := p.tree.mkdirs("usr/" + l); err != nil {
+			return fmt.Errorf("making the links into /usr: %w", err)
+		}
+		if err := os.Symlink("usr/"+l, p.tree.at(l)); err != nil {
+			return fmt.Errorf("making the links into /usr: %w", err)
+		}
+	}
+	return nil
+}
+
+// wave unpacks and configures one wave.
+func (p *preparer) wave(ctx context.Context, pl *placer, wave []*staged, first bool) (err error) {
+	allow, err := p.runner.denyServices()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, allow()) }()
+	if !first {
+		if err := p.preinsts(ctx, wave); err != nil {
+			return err
+		}
+	}
+	if err := p.readSystem(pl, wave); err != nil {
+		return err
+	}
+	for _, s := range wave {
+		if err := pl.place(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := record(p.tree, wave); err != nil {
+		return err
+	}
+	if err := pl.relist(); err != nil {
+		return err
+	}
+	if first {
+		if err := p.firstScripts(ctx, wave); err != nil {
+			return err
+		}
+	}
+	return p.runner.configureAll(ctx)
+}
+
+// preinsts runs the scripts of a wave in the plan's order.
+func (p *preparer) preinsts(ctx context.Context, wave []*staged) error {
+	for _, s := range wave {
+		if err := p.runner.preinst(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstScripts runs the preinsts of the packages that had to be unpacked
+// before anything could run. base-passwd goes first and is configured at
+// once: all others may need its users.
+func (p *preparer) firstScripts(ctx context.Context, wave []*staged) error {
+	for _, s := range wave {
+		if s.Name != "base-passwd" {
+			continue
+		}
+		if err := p.runner.preinst(ctx, s); err != nil {
+			return err
+		}
+		if err := p.runner.run(ctx, nil, "/usr/bin/dpkg", "--force-depends", "--configure", s.Name); err != nil {
+			return err
+		}
+	}
+	for _, s := range wave {
+		if s.Name == "base-passwd" {
+			continue
+		}
+		if err := p.runner.preinst(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSystem reads from the root who is who and what is diverted. A root that
+// has no users yet takes them from base-passwd's own lists.
+func (p *preparer) readSystem(pl *placer, wave []*staged) error {
+	passwd, err := p.tree.read("etc/passwd")
+	if err != nil {
+		return err
+	}
+	group, err := p.tree.read("etc/group")
+	if err != nil {
+		return err
+	}
+	for _, s := range wave {
+		for i := range s.entries {
+			var err error
+			switch e := &s.entries[i]; {
+			case e.name == "usr/share/base-passwd/passwd.master" && passwd == nil && e.content != "":
+				passwd, err = os.ReadFile(e.content)
+			case e.name == "usr/share/base-passwd/group.master" && group == nil && e.content != "":
+				group, err = os.ReadFile(e.content)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	pl.owners = parseOwners(passwd, group)
+	text, err := p.tree.read(adminDir + "/diversions")
+	if err != nil {
+		return err
+	}
+	pl.diverted, err = parseDiversions(text)
+	pl.tree.forget()
+	return err
+}
+
+// largestFirst sorts a copy by size of the .deb, falling.
+func largestFirst(l []*staged) []*staged {
+	l = append([]*staged(nil), l...)
+	sort.SliceStable(l, func(i, j int) bool { return l[i].Size > l[j].Size })
+	return l
+}

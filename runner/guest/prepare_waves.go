@@ -1,0 +1,99 @@
+package guest
+
+import "strings"
+
+// waves divides the packages into those that are unpacked together and
+// configured before the next ones are touched.
+//
+// The first wave is what a new root cannot do without: the Essential packages
+// and what they depend on. Their preinst scripts can run only after they have
+// been unpacked, which is how debootstrap and mmdebstrap make a root too. All
+// later packages get what dpkg promises: their preinst runs before their
+// files come, with everything of their Pre-Depends configured.
+func waves(all []*staged) [][]*staged {
+	by := make(map[string][]*staged) // name, real or provided → packages
+	var first []*staged
+	for _, s := range all {
+		by[s.Name] = append(by[s.Name], s)
+		for _, r := range relations(s.control.Get("Provides")) {
+			by[r.name] = append(by[r.name], s)
+		}
+		if strings.EqualFold(s.control.Get("Essential"), "yes") {
+			first = append(first, s)
+		}
+	}
+	in := closure(by, first, nil)
+	var out [][]*staged
+	if len(in) > 0 {
+		out = append(out, pick(all, in, true))
+	}
+	rest := pick(all, in, false)
+	for len(rest) > 0 {
+		need := preNeeded(by, rest, in)
+		next := pick(rest, need, true)
+		if len(next) == 0 || len(next) == len(rest) {
+			return append(out, rest)
+		}
+		// What the next wave itself pre-depends on has to come first.
+		for inner := preNeeded(by, next, in); len(inner) > 0 && len(inner) < len(next); inner = preNeeded(by, next, in) {
+			next = pick(next, inner, true)
+		}
+		out = append(out, next)
+		for _, s := range next {
+			in[s] = true
+		}
+		rest = pick(rest, in, false)
+	}
+	return out
+}
+
+// preNeeded is what the preinst scripts of packages need to be configured,
+// less what is in already.
+func preNeeded(by map[string][]*staged, packages []*staged, in map[*staged]bool) map[*staged]bool {
+	var roots []*staged
+	for _, s := range packages {
+		if s.file("preinst") == nil {
+			continue
+		}
+		for _, r := range relations(s.control.Get("Pre-Depends")) {
+			for _, t := range by[r.name] {
+				if !in[t] && t != s {
+					roots = append(roots, t)
+				}
+			}
+		}
+	}
+	return closure(by, roots, in)
+}
+
+// closure is roots and all that they depend on, every alternative that is
+// there taken, less what is in already.
+func closure(by map[string][]*staged, roots []*staged, in map[*staged]bool) map[*staged]bool {
+	out := make(map[*staged]bool)
+	todo := roots
+	for len(todo) > 0 {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if out[s] || in[s] {
+			continue
+		}
+		out[s] = true
+		for _, field := range []string{"Pre-Depends", "Depends"} {
+			for _, r := range relations(s.control.Get(field)) {
+				todo = append(todo, by[r.name]...)
+			}
+		}
+	}
+	return out
+}
+
+// pick keeps, in their order, the packages that are in the set, or are not.
+func pick(from []*staged, set map[*staged]bool, want bool) []*staged {
+	var out []*staged
+	for _, s := range from {
+		if set[s] == want {
+			out = append(out, s)
+		}
+	}
+	return out
+}
