@@ -2,6 +2,7 @@ package runner
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -50,12 +51,15 @@ func (c *collector) Close() error { return c.root.Close() }
 
 // take unpacks one guest's tar stream to its end.
 func (c *collector) take(target string, r io.Reader) error {
-	tr := tar.NewReader(r)
+	end := &tarEnd{r: r}
+	tr := tar.NewReader(end)
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
-			_, err = io.Copy(io.Discard, r)
-			return err
+			if _, err := io.Copy(io.Discard, end); err != nil {
+				return err
+			}
+			return end.check(target)
 		}
 		if err != nil {
 			return fmt.Errorf("reading results of %s: %w", target, err)
@@ -64,6 +68,32 @@ func (c *collector) take(target string, r io.Reader) error {
 			return fmt.Errorf("keeping result %q of %s: %w", h.Name, target, err)
 		}
 	}
+}
+
+// tarEnd notices whether a tar stream has its end marker, two blocks of zeros:
+// archive/tar takes one that merely stops for whole.
+type tarEnd struct {
+	r     io.Reader
+	n     int64 // bytes read
+	zeros int64 // of them, zeros at the end
+}
+
+func (e *tarEnd) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.n += int64(n)
+	bare := len(bytes.TrimRight(p[:n], "\x00"))
+	if bare > 0 {
+		e.zeros = 0
+	}
+	e.zeros += int64(n - bare)
+	return n, err
+}
+
+func (e *tarEnd) check(target string) error {
+	if e.n%512 != 0 || e.zeros < 1024 {
+		return fmt.Errorf("reading results of %s: they break off after %d bytes", target, e.n)
+	}
+	return nil
 }
 
 func (c *collector) entry(target string, h *tar.Header, r io.Reader) error {
