@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -61,12 +62,12 @@ func (c *chain) fault(format string, args ...any) {
 func (c *chain) run(ctx context.Context) error {
 	c.pins = collectPins(c.lock)
 	c.reports = make([]ArchiveReport, len(c.lock.Archives))
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, a := range c.lock.Archives {
 		release, err := c.release(i, a)
 		if err != nil {
-			return err
+			return errors.Join(err, g.Wait())
 		}
 		if release == nil {
 			continue
@@ -76,13 +77,16 @@ func (c *chain) run(ctx context.Context) error {
 				c.fault("%s: its Release does not list %s with the hash and size of the lock", a.ID(), index.Path)
 				continue
 			}
-			g.Go(func() error { return c.index(ctx, i, release, index) })
+			g.Go(func() error { return c.index(gctx, i, release, index) })
 		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	c.unconfirmed()
+	if err := c.images(ctx); err != nil {
+		return err
+	}
 	slices.Sort(c.faults)
 	return nil
 }
@@ -134,14 +138,9 @@ func (c *chain) small(a manifest.ArchivePin) ([][]byte, error) {
 			c.fault("%s: its %s has %d bytes, more than anything honest", a.ID(), f.Path, f.Size)
 			return nil, nil
 		}
-		rc, err := c.open(f.Blob)
+		b, err := c.read(f.Path+" of "+a.ID(), f.Blob)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s of %s: %w", f.Path, a.ID(), err)
-		}
-		b, err := io.ReadAll(rc)
-		rc.Close()
-		if err != nil {
-			return nil, fmt.Errorf("reading %s of %s: %w", f.Path, a.ID(), err)
+			return nil, err
 		}
 		out = append(out, b)
 	}

@@ -11,10 +11,10 @@ import (
 // What can be wrong with a bundle. Test with errors.Is; the first three have a
 // type with details besides, for errors.As.
 var (
-	ErrUntrusted = errors.New("the bundle is not signed by those who must sign it") // *UntrustedError
-	ErrCorrupt   = errors.New("the bundle is damaged")                              // *CorruptError
-	ErrMissing   = errors.New("content is missing")                                 // *MissingError
-	ErrArchive   = errors.New("the archive did not publish what the lock says")     // *ArchiveError
+	ErrUntrusted = errors.New("the bundle is not signed by those who must sign it")            // *UntrustedError
+	ErrCorrupt   = errors.New("the bundle is damaged")                                         // *CorruptError
+	ErrMissing   = errors.New("content is missing")                                            // *MissingError
+	ErrArchive   = errors.New("the archives and images that it holds do not confirm the lock") // *ArchiveError
 )
 
 // shown is how many faults or blobs one message lists; the types hold them all.
@@ -114,13 +114,13 @@ func (e *MissingError) Error() string {
 // Is makes errors.Is(err, ErrMissing) true.
 func (e *MissingError) Is(target error) bool { return target == ErrMissing }
 
-// ArchiveError lists every pin of the lock that the archive's own signed
-// documents do not confirm.
+// ArchiveError lists everything in the lock that the archives' own signed
+// documents, or the images' own manifests, do not confirm.
 type ArchiveError struct{ Faults []string }
 
 // Error lists the first few faults.
 func (e *ArchiveError) Error() string {
-	return fmt.Sprintf("%v: %s; lock and gather again from an archive you trust", ErrArchive, listed(e.Faults))
+	return fmt.Sprintf("%v: %s; lock and gather again from sources you trust", ErrArchive, listed(e.Faults))
 }
 
 // Is makes errors.Is(err, ErrArchive) true.

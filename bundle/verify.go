@@ -8,29 +8,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"satchel/manifest"
 )
-
-// Report is what a verification found, whether it passed or not. Fields that
-// it did not come to are empty.
-type Report struct {
-	Identity   manifest.Digest `json:"identity"`
-	Size       int64           `json:"size"`  // bytes that the file must have
-	Blobs      int             `json:"blobs"` // that the lock names
-	Signatures []SignedBy      `json:"signatures"`
-	Trusted    int             `json:"trusted"`   // independent trusted signers
-	Threshold  int             `json:"threshold"` // how many it took; 0 for --unsigned
-	Faults     []Fault         `json:"faults,omitempty"`
-	Missing    []manifest.Blob `json:"missing,omitempty"`
-	Archives   []ArchiveReport `json:"archives,omitempty"`
-	// Unconfirmed is what the archives' own signed documents do not say.
-	Unconfirmed []string `json:"unconfirmed,omitempty"`
-}
 
 // Verify decides whether the bundle is to be trusted, and then whether it is
 // whole. The signatures come first: a bundle that the policy does not trust is
@@ -57,6 +40,7 @@ func (f *File) Verify(ctx context.Context, policy Policy, p Progress) (*Verified
 	v := newVerified(l, func(e entry) (io.ReadCloser, error) {
 		return io.NopCloser(io.NewSectionReader(f.r, e.data(), e.blob.Size)), nil
 	})
+	v.close = f.Close
 	archives := v.follow(ctx, policy) // beside the hashing: it checks what it reads itself
 	defer archives.stop()
 	whole, err := f.checkPlaces(ctx, l, report, p)
@@ -75,45 +59,6 @@ func (f *File) Verify(ctx context.Context, policy Policy, p Progress) (*Verified
 		return nil, report, f.failed(err)
 	}
 	return v, report, nil
-}
-
-// following is a chain on its way.
-type following struct {
-	chain  *chain
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error
-}
-
-// follow starts to follow the archives' chains.
-func (v *Verified) follow(ctx context.Context, policy Policy) *following {
-	ctx, cancel := context.WithCancel(ctx)
-	f := &following{chain: &chain{lock: v.l.lock, open: v.Open, keys: policy.ArchiveKeys},
-		cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		f.err = f.chain.run(ctx)
-	}()
-	return f
-}
-
-// stop ends it, however far it is.
-func (f *following) stop() {
-	f.cancel()
-	<-f.done
-}
-
-// wait waits for the chains' ends and says what they found.
-func (f *following) wait(report *Report) error {
-	<-f.done
-	if f.err != nil {
-		return f.err
-	}
-	report.Archives, report.Unconfirmed = f.chain.reports, f.chain.faults
-	if len(f.chain.faults) > 0 {
-		return &ArchiveError{Faults: f.chain.faults}
-	}
-	return nil
 }
 
 // begin does what needs the front alone: trust, then the lock.
@@ -152,25 +97,6 @@ func (f *File) failed(err error) error {
 		return fmt.Errorf("verifying bundle: %w", err)
 	}
 	return fmt.Errorf("verifying bundle %s: %w", f.name, err)
-}
-
-// content makes the error of what was found wrong with the bytes.
-func (r *Report) content(l *layout) error {
-	var errs []error
-	names := titles(l.lock)
-	if len(r.Faults) > 0 {
-		for i := range r.Faults {
-			r.Faults[i].Title = names[r.Faults[i].Blob]
-		}
-		errs = append(errs, &CorruptError{Faults: r.Faults})
-	}
-	if len(r.Missing) > 0 {
-		errs = append(errs, &MissingError{Blobs: r.Missing, titles: names})
-	}
-	if len(errs) == 1 {
-		return errs[0]
-	}
-	return errors.Join(errs...)
 }
 
 // checkPlaces reads the bulk with as many goroutines as there are processors,
@@ -262,77 +188,3 @@ func checkEntry(ctx context.Context, r io.ReaderAt, e entry, buf []byte, p Progr
 }
 
 func allZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
-
-// A Verified is a bundle that Verify or VerifyStream has passed; there is no
-// other way to one that answers anything.
-type Verified struct {
-	l       *layout
-	entries map[manifest.Digest]entry
-	open    func(entry) (io.ReadCloser, error)
-}
-
-func newVerified(l *layout, open func(entry) (io.ReadCloser, error)) *Verified {
-	v := &Verified{l: l, entries: make(map[manifest.Digest]entry, len(l.bulk)), open: open}
-	for _, e := range l.bulk {
-		v.entries[e.blob.SHA256] = e
-	}
-	return v
-}
-
-// errNotVerified is what a Verified says that nobody verified.
-var errNotVerified = errors.New("this bundle was not verified")
-
-// Identity is the digest of the artifact manifest, zero if v was not verified.
-func (v *Verified) Identity() manifest.Digest {
-	if v == nil || v.l == nil {
-		return manifest.Digest{}
-	}
-	return v.l.identity()
-}
-
-// Lock is the bundle's lock, nil if v was not verified. The caller must not
-// change it.
-func (v *Verified) Lock() *manifest.Lock {
-	if v == nil || v.l == nil {
-		return nil
-	}
-	return v.l.lock
-}
-
-// LockText gives the lock's bytes.
-func (v *Verified) LockText() []byte {
-	if v == nil || v.l == nil {
-		return nil
-	}
-	return bytes.Clone(v.l.lockDoc)
-}
-
-// Open opens a blob of the lock. It is hashed again while it is read: a medium
-// that answers differently the second time gives an error that wraps
-// manifest.ErrDigest in place of io.EOF. An unknown blob gives ErrMissing. It
-// may be called from several goroutines.
-func (v *Verified) Open(b manifest.Blob) (io.ReadCloser, error) {
-	if v == nil || v.l == nil {
-		return nil, errNotVerified
-	}
-	if b == emptyBlob() && v.names(b) {
-		return io.NopCloser(strings.NewReader(emptyConfig)), nil
-	}
-	e, ok := v.entries[b.SHA256]
-	if !ok || e.blob != b {
-		return nil, fmt.Errorf("opening blob %s of %d bytes: %w: the lock does not name it", b.SHA256, b.Size, ErrMissing)
-	}
-	rc, err := v.open(e)
-	if err != nil {
-		return nil, fmt.Errorf("opening blob %s: %w", b.SHA256, err)
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{b.Verify(rc), rc}, nil
-}
-
-func (v *Verified) names(b manifest.Blob) bool {
-	_, ok := titles(v.l.lock)[b.SHA256]
-	return ok
-}
