@@ -1,0 +1,104 @@
+// Package enginetest holds the tests that every engine must pass: what a
+// container is given, what it cannot do, and what is left of it. An engine's
+// own test calls Run:
+//
+//	func TestEngine(t *testing.T) {
+//		enginetest.Run(t, func(t *testing.T, init string) runner.Engine { … })
+//	}
+package enginetest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"satchel/runner"
+)
+
+// Opener makes an engine whose containers' init is the binary at path init.
+type Opener func(t *testing.T, init string) runner.Engine
+
+// An Engine that can say what it has running lets the tests see that nothing
+// is left. Runs returns the names of the containers that exist, ended or not.
+type lister interface {
+	Runs(ctx context.Context) ([]string, error)
+}
+
+// Names of environment variables by which a test starts itself as the program
+// that is to be killed.
+const (
+	victimVar = "SATCHEL_ENGINETEST_VICTIM"
+	dirVar    = "SATCHEL_ENGINETEST_DIR"
+	initVar   = "SATCHEL_ENGINETEST_INIT"
+)
+
+// Dir is a folder for the state of the engine under test: the same one for
+// every engine that a test opens, and in the program that it starts in order
+// to kill it.
+func Dir(t *testing.T) string {
+	if d := os.Getenv(dirVar); d != "" {
+		return d
+	}
+	return t.TempDir()
+}
+
+// Run runs every test against the engines that open makes.
+func Run(t *testing.T, open Opener) {
+	if os.Getenv(victimVar) != "" {
+		victim(t, open)
+		return
+	}
+	s := &suite{open: open, init: buildProbe(t)}
+	for _, group := range []struct {
+		name  string
+		tests map[string]func(*testing.T, *suite)
+	}{
+		{"streams", streamTests}, {"keep", keepTests}, {"inside", insideTests},
+		{"network", networkTests}, {"escape", escapeTests}, {"life", lifeTests},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for _, name := range sortedKeys(group.tests) {
+				t.Run(name, func(t *testing.T) { group.tests[name](t, s) })
+			}
+		})
+	}
+}
+
+type suite struct {
+	open Opener
+	init string
+}
+
+// buildProbe builds the probe as satchel is built: static.
+func buildProbe(t *testing.T) string {
+	t.Helper()
+	if p := os.Getenv(initVar); p != "" {
+		return p
+	}
+	path := filepath.Join(t.TempDir(), "probe")
+	c := exec.Command("go", "build", "-o", path, "satchel/runner/enginetest/probe")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("building the probe: %v\n%s", err, out)
+	}
+	return path
+}
+
+// engine opens an engine and makes sure at the end that it has no container left.
+func (s *suite) engine(t *testing.T) runner.Engine {
+	t.Helper()
+	if os.Getenv(dirVar) == "" {
+		t.Setenv(dirVar, t.TempDir())
+	}
+	e := s.open(t, s.init)
+	t.Cleanup(func() {
+		if l, ok := e.(lister); ok {
+			if left, err := l.Runs(context.Background()); err != nil || len(left) > 0 {
+				t.Errorf("containers left: %q, %v", left, err)
+			}
+		}
+	})
+	return e
+}

@@ -1,0 +1,154 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// boot is what the host tells the process that becomes the container. Paths
+// are the host's.
+type boot struct {
+	Init string `json:"init"` // the binary to become
+	Root string `json:"root"` // the folder that is the root (empty start), or where the overlay goes
+	// Lower, Upper and Work make an overlay; Lower is "" for an empty start.
+	Lower string `json:"lower,omitempty"`
+	Upper string `json:"upper,omitempty"`
+	Work  string `json:"work,omitempty"`
+
+	Hostname  string `json:"hostname"`
+	Processes int64  `json:"processes,omitempty"` // as a resource limit; 0: a control group holds it
+	Memory    int64  `json:"memory,omitempty"`    // likewise
+	UserNS    bool   `json:"userNS,omitempty"`    // rootless: the namespaces belong to a user namespace
+	NoSync    bool   `json:"noSync,omitempty"`    // answer fsync and its like at once
+
+	dates map[string]unix.Timespec // of the root's folders that the engine writes to
+}
+
+// File descriptors that the host hands over, besides the standard three.
+const (
+	bootFD  = 3 // boot as JSON, ended by the host's closing it
+	errorFD = 4 // why there is no container; closed when there is one
+)
+
+// maxWords bounds what is read from errorFD, and what is kept of stderr.
+const maxWords = 64 << 10
+
+// Main becomes a container when args (os.Args) ask for it, and does not
+// return then unless that fails. Otherwise it returns -1 at once, and the
+// program goes on as usual. Call it first in main and TestMain:
+//
+//	if code := sandbox.Main(os.Args); code >= 0 {
+//		os.Exit(code)
+//	}
+func Main(args []string) int {
+	if len(args) < 2 || args[1] != InitWord {
+		return -1
+	}
+	// Namespaces, capabilities and the filter are a thread's own; the thread
+	// that has them is the one that executes the init.
+	runtime.LockOSThread()
+	report := os.NewFile(errorFD, "report")
+	if err := become(); err != nil {
+		if _, werr := fmt.Fprint(report, err); werr != nil {
+			fmt.Fprintf(os.Stderr, "satchel %s is how satchel starts a container; it is not for people (%v)\n", InitWord, err)
+		}
+	}
+	return 125
+}
+
+// become reads what to do and does it. It returns only with an error.
+func become() error {
+	unix.CloseOnExec(bootFD)
+	unix.CloseOnExec(errorFD)
+	// Ask to be killed with the host's program, then make sure that it lived
+	// when we asked: it must still be there to send boot's end.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("asking to be killed with satchel: %w", err)
+	}
+	b, err := readBoot(os.NewFile(bootFD, "boot"))
+	if err != nil {
+		return err
+	}
+	unix.Umask(0o022)
+	if _, err := unix.Setsid(); err != nil && err != unix.EPERM { // EPERM: it leads one
+		return fmt.Errorf("starting a session: %w", err)
+	}
+	unix.KeyctlJoinSessionKeyring("") // away from the host's keys; keyctl is refused later
+	if err := b.mountAll(); err != nil {
+		return err
+	}
+	if err := b.settle(); err != nil {
+		return err
+	}
+	if err := b.confine(); err != nil {
+		return err
+	}
+	return b.execute()
+}
+
+func readBoot(r io.ReadCloser) (*boot, error) {
+	defer r.Close()
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	var b boot
+	if err := d.Decode(&b); err != nil {
+		return nil, fmt.Errorf("reading what to start: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("reading what to start: more follows its end")
+	}
+	return &b, nil
+}
+
+// execute hands the process to the container's init: three open files, an
+// environment of one line, no signal blocked or ignored.
+func (b *boot) execute() error {
+	const path = "/.satchel/init"
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		if err := closeOnExecAll(); err != nil {
+			return err
+		}
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("entering the root: %w", err)
+	}
+	resetSignals()
+	// Asked for again: giving up capabilities has cleared it.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("asking to be killed with satchel: %w", err)
+	}
+	if orphaned() {
+		return errors.New("satchel has ended")
+	}
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	return fmt.Errorf("starting %s: %w", path, unix.Exec(path, []string{path, "guest"}, env))
+}
+
+// orphaned tells whether the host's program has gone: it alone holds the
+// other end of errorFD.
+func orphaned() bool {
+	fds := []unix.PollFd{{Fd: errorFD, Events: unix.POLLOUT}}
+	_, err := unix.Poll(fds, 0)
+	return err == nil && fds[0].Revents&unix.POLLERR != 0
+}
+
+// closeOnExecAll is close_range for kernels before 5.11.
+func closeOnExecAll() error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("closing files: %w", err)
+	}
+	for _, e := range entries {
+		var fd int
+		if _, err := fmt.Sscan(e.Name(), &fd); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"satchel/manifest"
+	"satchel/runner"
+)
+
+// Engine starts containers made of namespaces. It is safe for use by several
+// goroutines, and several engines (in several programs too) may share a Dir.
+type Engine struct {
+	dir  string
+	init string
+
+	once   sync.Once // copies the init
+	copied string    // path of the copy
+	err    error
+}
+
+var _ runner.Engine = (*Engine)(nil)
+
+// New returns an engine that keeps its state below o.Dir. It changes nothing
+// on disk: the first Start does.
+func New(o Options) (*Engine, error) {
+	if !filepath.IsAbs(o.Dir) {
+		return nil, fmt.Errorf("opening sandbox: state folder %q is not an absolute path", o.Dir)
+	}
+	if o.Init == "" {
+		return nil, errors.New("opening sandbox: no binary named for the container's init")
+	}
+	return &Engine{dir: filepath.Clean(o.Dir), init: o.Init}, nil
+}
+
+// Name is "sandbox".
+func (e *Engine) Name() string { return "sandbox" }
+
+// Check reports what is missing on this machine; nil if nothing is.
+func (e *Engine) Check(ctx context.Context) error {
+	if err := checkStatic(e.init); err != nil {
+		return err
+	}
+	if err := checkKernel(); err != nil {
+		return err
+	}
+	return e.prepare()
+}
+
+// prepare makes the folders, copies the init and sweeps what killed programs left.
+func (e *Engine) prepare() error {
+	for _, d := range []string{e.dir, e.path("init"), e.path("environments"), e.path("runs")} {
+		if err := privateDir(d); err != nil {
+			return err
+		}
+	}
+	e.once.Do(func() { e.copied, e.err = copyInit(e.init, e.path("init")) })
+	if e.err != nil {
+		return e.err
+	}
+	return e.sweep()
+}
+
+// path joins names to the state folder.
+func (e *Engine) path(names ...string) string {
+	return filepath.Join(append([]string{e.dir}, names...)...)
+}
+
+// privateDir makes sure that d is a folder of this user that nobody else may enter.
+func privateDir(d string) error {
+	if err := os.MkdirAll(d, 0o700); err != nil {
+		return fmt.Errorf("making sandbox folder: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(d, &st); err != nil {
+		return fmt.Errorf("making sandbox folder %s: %w", d, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("making sandbox folder %s: it is there and is not a folder", d)
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("making sandbox folder %s: it belongs to user %d, not to you (%d); name another with --cache", d, st.Uid, os.Geteuid())
+	}
+	if st.Mode&0o077 != 0 {
+		if err := os.Chmod(d, 0o700); err != nil {
+			return fmt.Errorf("closing sandbox folder to others: %w", err)
+		}
+	}
+	return nil
+}
+
+// Environment looks a kept root up. A folder that is there but is not what
+// Keep writes is an error, not an absence.
+func (e *Engine) Environment(_ context.Context, key manifest.Digest) (runner.Environment, bool, error) {
+	if key.IsZero() {
+		return runner.Environment{}, false, errors.New("looking environment up: no key")
+	}
+	env, err := readRecord(e.path("environments", key.Hex()))
+	if errors.Is(err, os.ErrNotExist) {
+		return runner.Environment{}, false, nil
+	}
+	if err != nil {
+		return runner.Environment{}, false, err
+	}
+	if env.Key != key {
+		return runner.Environment{}, false, fmt.Errorf("looking environment %s up: its record names %s; remove %s",
+			key.Hex(), env.Key.Hex(), e.path("environments", key.Hex()))
+	}
+	return env, true, nil
+}

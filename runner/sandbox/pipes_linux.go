@@ -1,0 +1,99 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipes join the host to the container; each is its reading and writing end.
+type pipes struct {
+	stdin, stdout, stderr, boot, report [2]*os.File
+}
+
+func newPipes() (*pipes, error) {
+	p := &pipes{}
+	for _, ends := range []*[2]*os.File{&p.stdin, &p.stdout, &p.stderr, &p.boot, &p.report} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			p.closeChild()
+			p.closeHost()
+			return nil, fmt.Errorf("making pipes: %w", err)
+		}
+		ends[0], ends[1] = r, w
+	}
+	for _, f := range []*os.File{p.stdin[1], p.stdout[0]} {
+		grow(f)
+	}
+	return p, nil
+}
+
+// grow asks for a large pipe; a small one is slower, no more.
+func grow(f *os.File) {
+	if c, err := f.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
+	}
+}
+
+// closeChild closes the ends that the container holds. It may be called twice.
+func (p *pipes) closeChild() { closeAll(p.stdin[0], p.stdout[1], p.stderr[1], p.boot[0], p.report[1]) }
+
+// closeHost closes the ends that the host holds.
+func (p *pipes) closeHost() { closeAll(p.stdin[1], p.stdout[0], p.stderr[0], p.boot[1], p.report[0]) }
+
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// A tail keeps the last maxWords bytes written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if over := len(t.buf) - maxWords; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(b), nil
+}
+
+// quote returns the words as the end of a sentence; "" if there are none.
+// What a terminal could take for a command is escaped.
+func (t *tail) quote() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	words := strings.TrimSpace(strings.ToValidUTF8(string(t.buf), "\uFFFD"))
+	if words == "" {
+		return ""
+	}
+	clean := strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+			return '\uFFFD'
+		}
+		return r
+	}, words)
+	return "; its last words:\n" + clean
+}
+
+// explain adds the way out to the errors that a machine's settings cause.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("%w (too many namespaces: see /proc/sys/user)", err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w (namespaces need root here: run as root, or use --engine docker)", err)
+	}
+	return err
+}

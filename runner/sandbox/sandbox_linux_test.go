@@ -1,0 +1,34 @@
+package sandbox_test
+
+import (
+	"os"
+	"testing"
+
+	"satchel/runner"
+	"satchel/runner/enginetest"
+	"satchel/runner/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	if code := sandbox.Main(os.Args); code >= 0 {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, init string) runner.Engine {
+	t.Helper()
+	e, err := sandbox.New(sandbox.Options{Dir: enginetest.Dir(t), Init: init})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Check(t.Context()); err != nil {
+		if os.Getenv("SATCHEL_CI") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return e
+}
+
+func TestEngine(t *testing.T) { enginetest.Run(t, open) }

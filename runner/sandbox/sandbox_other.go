@@ -1,0 +1,39 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+
+	"satchel/manifest"
+	"satchel/runner"
+)
+
+// errSystem is all that this engine has to say on other systems.
+var errSystem = errors.New("the sandbox engine needs Linux: use --engine docker with Docker Desktop, Podman or a remote engine")
+
+// Engine cannot work on this system; every method says so.
+type Engine struct{}
+
+// New returns an engine whose Check says why it cannot work.
+func New(Options) (*Engine, error) { return &Engine{}, nil }
+
+// Main explains that there is no container to become.
+func Main([]string) int { return 2 }
+
+// Name is "sandbox".
+func (*Engine) Name() string { return "sandbox" }
+
+// Check says that the engine needs Linux.
+func (*Engine) Check(context.Context) error { return errSystem }
+
+// Environment finds nothing.
+func (*Engine) Environment(context.Context, manifest.Digest) (runner.Environment, bool, error) {
+	return runner.Environment{}, false, errSystem
+}
+
+// Start refuses.
+func (*Engine) Start(context.Context, runner.Container) (runner.Process, error) {
+	return nil, errSystem
+}
