@@ -1,0 +1,285 @@
+package aptmirror
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// wishes turns the words of an apt-get install into versions.
+type wishes struct {
+	*solver
+	versions []int32
+	releases []releaseWish
+	errors   []Reason
+}
+
+// releaseWish is a version that was chosen by a release, whose dependencies may
+// come from there too.
+type releaseWish struct {
+	version int32
+	release string
+}
+
+// add understands one wish: "name", "name:arch", "name=version", "name/release".
+// A name with *, ?, . or + that no package has is a glob, or else a regular
+// expression, as for apt-get.
+func (w *wishes) add(wish string) {
+	if wish == "" || len(wish) > 512 {
+		w.fail("a wish for a package is empty or longer than 512 bytes")
+		return
+	}
+	name := wish
+	if n := len(wish) - 1; wish[n] == '-' || wish[n] == '+' {
+		if _, ok := w.pool.names[strings.SplitN(wish, ":", 2)[0]]; !ok {
+			if wish[n] == '-' {
+				w.fail("%q asks to remove %s; a plan can only install", wish, wish[:n])
+				return
+			}
+			name = wish[:n]
+		}
+	}
+	bound, byRelease := "", false
+	if i := strings.LastIndexAny(name, "/="); i >= 0 {
+		byRelease, bound = name[i] == '/', name[i+1:]
+		name = name[:i]
+	}
+	slots := w.slotsOf(name)
+	if len(slots) == 0 {
+		w.errors = append(w.errors, w.unknown(name))
+		return
+	}
+	for _, t := range slots {
+		v, ok := w.choose(t, bound, byRelease)
+		if ok && !slices.Contains(w.versions, v) {
+			w.versions = append(w.versions, v)
+		}
+	}
+}
+
+func (w *wishes) fail(format string, args ...any) {
+	w.errors = append(w.errors, Reason{Text: fmt.Sprintf(format, args...)})
+}
+
+// slotsOf finds what a name means: one package, or what its pattern matches.
+func (w *wishes) slotsOf(name string) []int32 {
+	p := w.pool
+	base, qualifier := name, ""
+	if b, q, ok := cutLast(name); ok {
+		base, qualifier = b, q
+	}
+	if g, ok := p.names[base]; ok && p.groups[g].first >= 0 {
+		t := int32(-1)
+		switch qualifier {
+		case "":
+			t = p.preferred(g, true)
+		case "any":
+			t = p.groups[g].first
+		default:
+			t = p.findIn(g, p.arch(qualifier))
+		}
+		if t >= 0 {
+			return []int32{t}
+		}
+	}
+	for _, arch := range p.arches {
+		if qualifier == "" || qualifier == arch {
+			if t := p.find(base+":"+arch, archAny); t >= 0 {
+				return []int32{t}
+			}
+		}
+	}
+	if strings.ContainsAny(name, ".?*[]!") {
+		if list := w.matchingNames(base, qualifier, func(n string) bool { return matchGlob(base, n) }); len(list) > 0 {
+			return list
+		}
+	}
+	if strings.ContainsAny(name, ".?+*|[^$") {
+		if re, err := regexp.CompilePOSIX("(?i)" + base); err == nil {
+			return w.matchingNames(base, qualifier, re.MatchString)
+		} else if re, err := regexp.Compile("(?i)" + base); err == nil {
+			return w.matchingNames(base, qualifier, re.MatchString)
+		}
+	}
+	return nil
+}
+
+func (w *wishes) matchingNames(_, qualifier string, match func(string) bool) []int32 {
+	p := w.pool
+	var list []int32
+	for g := range p.groups {
+		if p.groups[g].first < 0 || !match(p.groups[g].name) {
+			continue
+		}
+		t := p.findIn(int32(g), 0)
+		if qualifier != "" {
+			t = p.findIn(int32(g), p.arch(qualifier))
+		} else if t < 0 {
+			t = p.preferred(int32(g), true)
+		}
+		if t >= 0 {
+			list = append(list, t)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// choose finds the version of a slot that a wish means.
+func (w *wishes) choose(t int32, bound string, byRelease bool) (int32, bool) {
+	p := w.pool
+	switch {
+	case bound == "" || bound == "candidate":
+		if v := w.at(t).candidate; v >= 0 {
+			return v, true
+		}
+		return w.onlyProvider(t, func(r *provide) bool { return w.at(p.versions[r.owner].slot).candidate == r.owner })
+	case bound == "installed":
+		if v := w.at(t).current; v >= 0 {
+			return v, true
+		}
+	case bound == "newest":
+		if v := p.slots[t].versions; v >= 0 {
+			return v, true
+		}
+	default:
+		for v := p.slots[t].versions; v >= 0; v = p.versions[v].next {
+			if byRelease && p.inRelease(v, bound) || !byRelease && matchGlob(bound, p.text(v)) {
+				if byRelease || p.text(v) != bound {
+					w.releases = append(w.releases, releaseWish{v, bound})
+				}
+				return v, true
+			}
+		}
+		if p.slots[t].versions < 0 {
+			return w.onlyProvider(t, func(r *provide) bool {
+				return byRelease && p.inRelease(r.owner, bound) || !byRelease && r.version == bound
+			})
+		}
+	}
+	w.errors = append(w.errors, w.noVersion(t, bound, byRelease))
+	return -1, false
+}
+
+// onlyProvider takes the one package that provides a virtual one. With several,
+// somebody has to choose, and the error lists them.
+func (w *wishes) onlyProvider(t int32, accept func(*provide) bool) (int32, bool) {
+	p := w.pool
+	chosen := int32(-1)
+	for i := p.slots[t].provides; i >= 0; i = p.provides[i].next {
+		r := &p.provides[i]
+		if !accept(r) {
+			continue
+		}
+		if chosen < 0 {
+			chosen = r.owner
+			continue
+		}
+		old, new := &p.slots[p.versions[chosen].slot], &p.slots[p.versions[r.owner].slot]
+		if old.group != new.group {
+			w.errors = append(w.errors, w.noCandidate(t))
+			return -1, false
+		}
+		if old.arch != p.slots[t].arch && new.arch < old.arch {
+			chosen = r.owner
+		}
+	}
+	if chosen < 0 {
+		w.errors = append(w.errors, w.noCandidate(t))
+		return -1, false
+	}
+	return chosen, true
+}
+
+// switchReleases lets the dependencies of what was chosen by a release come from
+// there too, where the ordinary candidates do not do.
+func (w *wishes) switchReleases() {
+	for _, r := range w.releases {
+		w.setCandidate(r.version)
+	}
+	var changed []int32
+	for _, r := range w.releases {
+		changed = append(changed, r.version)
+		w.switchRelease(r.version, r.release, &changed, 0)
+	}
+}
+
+func (w *wishes) switchRelease(v int32, release string, changed *[]int32, depth int) bool {
+	w.setCandidate(v)
+	start := len(*changed)
+	for group := range groups(w.relations(v)) {
+		if group[0].negative() || w.fineNow(group) || depth > maxDepth {
+			continue
+		}
+		if !w.fineFrom(group, release, changed, depth) {
+			*changed = (*changed)[:start]
+			return false
+		}
+	}
+	return true
+}
+
+// fineNow tells whether an alternative is there, or can be installed as it is.
+func (w *wishes) fineNow(group []link) bool {
+	p := w.pool
+	installable := func(v int32) bool { return v >= 0 && !w.lacks(v, viewInstall) }
+	for i := range group {
+		l := &group[i]
+		slot := &p.slots[l.target]
+		if slot.provides < 0 && slot.versions < 0 {
+			continue
+		}
+		st := w.at(l.target)
+		if st.current >= 0 && l.accepts(p.text(st.current)) {
+			return true
+		}
+		if l.op != opNone || slot.provides < 0 {
+			if st.candidate >= 0 && l.accepts(p.text(st.candidate)) && installable(st.candidate) {
+				return true
+			}
+			continue
+		}
+		for j := slot.provides; j >= 0; j = p.provides[j].next {
+			owner := p.provides[j].owner
+			if w.at(p.versions[owner].slot).candidate == owner && installable(owner) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fineFrom switches the candidate of an alternative to the release's version.
+func (w *wishes) fineFrom(group []link, release string, changed *[]int32, depth int) bool {
+	p := w.pool
+	for i := range group {
+		l := &group[i]
+		if l.op == opNone {
+			continue
+		}
+		v := p.slots[l.target].versions
+		for release != "newest" && v >= 0 && !p.inRelease(v, release) {
+			v = p.versions[v].next
+		}
+		if v < 0 || !l.accepts(p.text(v)) {
+			continue
+		}
+		before := w.at(l.target).candidate
+		if before == v && slices.ContainsFunc(*changed, func(c int32) bool { return p.versions[c].slot == l.target }) {
+			return true
+		}
+		*changed = append(*changed, v)
+		if w.switchRelease(v, release, changed, depth+1) {
+			return true
+		}
+		if i == len(group)-1 {
+			return false
+		}
+		if before >= 0 {
+			w.setCandidate(before)
+		}
+		*changed = (*changed)[:max(0, len(*changed)-1)]
+	}
+	return false
+}
