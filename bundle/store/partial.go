@@ -102,7 +102,7 @@ func (w *writer) rehash(size int64) error {
 	if fi.Size() > size {
 		return w.reset()
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w.h}, struct{ io.Reader }{w.f}, make([]byte, bufSize))
+	n, err := io.CopyBuffer(struct{ io.Writer }{w.h}, struct{ io.Reader }{w.f}, buffer(fi.Size()))
 	if err != nil || n != fi.Size() {
 		return w.reset()
 	}

@@ -48,7 +48,7 @@ func (s *Store) File(b manifest.Blob) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyBuffer(io.Discard, &reader{s: s, b: b, f: f, r: b.Verify(f)}, make([]byte, bufSize)); err != nil {
+	if _, err := io.CopyBuffer(io.Discard, &reader{s: s, b: b, f: f, r: b.Verify(f)}, buffer(b.Size)); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Store) Check(ctx context.Context, b manifest.Blob) error {
 		return err
 	}
 	defer r.Close()
-	_, err = io.CopyBuffer(io.Discard, withContext(ctx, r), make([]byte, bufSize))
+	_, err = io.CopyBuffer(io.Discard, withContext(ctx, r), buffer(b.Size))
 	return err
 }
 
@@ -112,20 +112,25 @@ func (s *Store) stat(b manifest.Blob) (fs.FileInfo, error) {
 // open opens the file of b. One of another size stays where it is: it may be
 // b.Size that is wrong.
 func (s *Store) open(b manifest.Blob) (*os.File, error) {
-	fi, err := s.stat(b)
-	if err != nil {
-		return nil, err
+	for range 100 {
+		fi, err := s.stat(b)
+		if err != nil {
+			return nil, err
+		}
+		// O_NONBLOCK: should a pipe have taken the file's place since, do not wait.
+		f, err := s.root.OpenFile(blobName(b.SHA256), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", s.path(b), err)
+		}
+		if now, err := f.Stat(); err == nil && os.SameFile(fi, now) {
+			return f, nil
+		}
+		f.Close() // somebody has put the blob again in between
 	}
-	// O_NONBLOCK: should a pipe have taken the file's place since, do not wait.
-	f, err := s.root.OpenFile(blobName(b.SHA256), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", s.path(b), err)
-	}
-	if now, err := f.Stat(); err != nil || !os.SameFile(fi, now) {
-		f.Close()
-		return nil, fmt.Errorf("reading %s: it changed while it was being opened; try again", s.path(b))
-	}
-	return f, nil
+	return nil, fmt.Errorf("reading %s: it changes all the time", s.path(b))
 }
 
 // evict removes the file of b if it is still the one that fi describes: some

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -101,8 +102,10 @@ func TestPutAddOpen(t *testing.T) {
 	if err := s.Put(ctx, blobOf(b), bytes.NewReader(b)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Add(ctx, bytes.NewReader(a), int64(len(a))); err != nil || got != blobOf(a) {
-		t.Fatalf("Add: %v, %v", got, err)
+	for _, limit := range []int64{int64(len(a)), math.MaxInt64} {
+		if got, err := s.Add(ctx, bytes.NewReader(a), limit); err != nil || got != blobOf(a) {
+			t.Fatalf("Add: %v, %v", got, err)
+		}
 	}
 	wantFiles(t, s, a, b)
 	f, err := s.File(blobOf(a))

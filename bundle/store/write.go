@@ -15,8 +15,11 @@ import (
 	"satchel/manifest"
 )
 
-// bufSize is how much is read and written at a time.
+// bufSize is how much is read and written at a time, at the most.
 const bufSize = 256 << 10
+
+// buffer is one for size bytes, and one more to see the end with.
+func buffer(size int64) []byte { return make([]byte, min(max(size, 0), bufSize-1)+1) }
 
 // Put stores the bytes of r, which must be exactly b, and replaces a blob that
 // is there already. r is read to its end. What is not b is not kept, and the
@@ -32,7 +35,7 @@ func (s *Store) Put(ctx context.Context, b manifest.Blob, r io.Reader) error {
 	defer w.drop()
 	// Verify stops one byte after b.Size at the latest, so a disk is not
 	// filled by what will not be kept.
-	if _, err := io.CopyBuffer(w, withContext(ctx, b.Verify(r)), make([]byte, bufSize)); err != nil {
+	if _, err := io.CopyBuffer(w, withContext(ctx, b.Verify(r)), buffer(b.Size)); err != nil {
 		return fmt.Errorf("storing blob %s: %w", b.SHA256.Hex(), err)
 	}
 	return w.commit(b)
@@ -46,7 +49,7 @@ func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (manifest.Blo
 		return manifest.Blob{}, fmt.Errorf("storing a blob: %w", err)
 	}
 	defer w.drop()
-	n, err := io.CopyBuffer(w, withContext(ctx, &atMost{r: r, left: limit, limit: limit}), make([]byte, bufSize))
+	n, err := io.CopyBuffer(w, withContext(ctx, &atMost{r: r, left: limit, limit: limit}), buffer(limit))
 	if err != nil {
 		return manifest.Blob{}, fmt.Errorf("storing a blob: %w", err)
 	}
@@ -66,7 +69,7 @@ type atMost struct {
 }
 
 func (a *atMost) Read(p []byte) (int, error) {
-	if int64(len(p)) > a.left+1 {
+	if int64(len(p))-1 > a.left {
 		p = p[:max(a.left+1, 1)]
 	}
 	n, err := a.r.Read(p)
@@ -86,6 +89,8 @@ type writer struct {
 	h    hash.Hash
 	n    int64 // bytes in the file and in the hash
 	err  error // of the first failed write; nothing works after it
+
+	foreign bool // the file has another name that is not ours
 }
 
 // create makes a writer with a name of its own.
@@ -184,7 +189,9 @@ func (w *writer) publish(d manifest.Digest) error {
 		return err
 	}
 	w.s.mark(shard(d))
-	w.f.Chmod(blobMode) // a courtesy; some file systems cannot
+	if !w.foreign {
+		w.f.Chmod(blobMode) // a courtesy; some file systems cannot
+	}
 	w.name = ""
 	return w.release()
 }
