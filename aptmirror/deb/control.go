@@ -8,12 +8,15 @@ import (
 )
 
 // Field is one field of a control stanza. Value is everything after the colon
-// with the white space around it removed; it keeps the line breaks and the
-// leading blank of continuation lines.
+// with the white space around the whole of it removed, as dpkg does; lines
+// within it are kept as they are.
 type Field struct{ Name, Value string }
 
 // Control is a package's control stanza, its fields in the file's order.
-type Control struct{ Fields []Field }
+type Control struct {
+	Fields []Field
+	Text   []byte // the file itself
+}
 
 // Get returns a field's value, "" when it is absent. Case does not matter in
 // names.
@@ -34,14 +37,13 @@ const maxFields = 256
 // later: Package, Version and Architecture must be there and well formed, and
 // no field may come twice.
 func ParseControl(b []byte) (*Control, error) {
-	c := new(Control)
+	c := &Control{Text: b}
 	if bytes.IndexByte(b, 0) >= 0 {
 		return nil, errors.New("reading control: it has a zero byte")
 	}
 	seen := make(map[string]bool)
 	ended := false
 	for n, line := range strings.Split(string(b), "\n") {
-		line = strings.TrimSuffix(line, "\r")
 		blank := strings.TrimSpace(line) == ""
 		switch {
 		case blank && len(c.Fields) == 0:
@@ -56,7 +58,7 @@ func ParseControl(b []byte) (*Control, error) {
 				return nil, fmt.Errorf("reading control: line %d continues nothing", n+1)
 			}
 			last := &c.Fields[len(c.Fields)-1]
-			last.Value += "\n" + strings.TrimRight(line, " \t")
+			last.Value += "\n" + line
 		default:
 			name, value, ok := strings.Cut(line, ":")
 			if !ok || !isFieldName(name) {
@@ -70,8 +72,11 @@ func ParseControl(b []byte) (*Control, error) {
 			if len(seen) > maxFields {
 				return nil, fmt.Errorf("reading control: more than %d fields", maxFields)
 			}
-			c.Fields = append(c.Fields, Field{name, strings.TrimSpace(value)})
+			c.Fields = append(c.Fields, Field{name, strings.TrimLeft(value, " \t")})
 		}
+	}
+	for i := range c.Fields {
+		c.Fields[i].Value = strings.TrimRight(c.Fields[i].Value, " \t\r\n")
 	}
 	return c, c.check()
 }

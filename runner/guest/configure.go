@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,17 +81,21 @@ func (r *runner) denyServices() (allow func() error, err error) {
 // preinst runs a package's preinst script as dpkg does before it unpacks a
 // package for the first time.
 func (r *runner) preinst(ctx context.Context, s *staged) error {
-	script := s.file("preinst")
-	if script == nil {
+	if s.file("preinst") == nil {
 		return nil
 	}
-	const name = adminDir + "/tmp.ci/preinst"
-	if err := r.tree.mkdirs(adminDir + "/tmp.ci"); err != nil {
+	const dir = adminDir + "/tmp.ci" // where debconf looks for the other files
+	if err := r.tree.mkdirs(dir); err != nil {
 		return err
 	}
-	defer os.RemoveAll(r.tree.at(adminDir + "/tmp.ci"))
-	if err := r.tree.write(name, script, 0o755); err != nil {
+	defer os.RemoveAll(r.tree.at(dir))
+	if err := r.tree.write(dir+"/control", s.control.Text, 0o644); err != nil {
 		return err
+	}
+	for _, f := range s.files {
+		if err := r.tree.write(dir+"/"+f.Name, f.Content, os.FileMode(f.Mode&0o755)); err != nil {
+			return err
+		}
 	}
 	env := []string{
 		"DPKG_MAINTSCRIPT_PACKAGE=" + s.Name,
@@ -103,7 +106,7 @@ func (r *runner) preinst(ctx context.Context, s *staged) error {
 		"DPKG_ADMINDIR=/" + adminDir,
 		"DPKG_ROOT=",
 	}
-	if err := r.run(ctx, env, "/"+name, "install"); err != nil {
+	if err := r.run(ctx, env, "/"+dir+"/preinst", "install"); err != nil {
 		return fmt.Errorf("unpacking %s: its preinst: %w", s.label(), err)
 	}
 	return nil
@@ -149,46 +152,4 @@ func (r *runner) generateLocale(ctx context.Context) error {
 		return err
 	}
 	return r.run(ctx, nil, "/usr/sbin/locale-gen")
-}
-
-// addUser makes the build user as useradd -m does: uid and gid 1000, a group
-// of its own, bash, a home from /etc/skel.
-func (r *runner) addUser(ctx context.Context, user string) error {
-	if user == "" || user == "root" {
-		return nil
-	}
-	if !isUserName(user) {
-		return fmt.Errorf("making user %q: not a user name", clip(user, 80))
-	}
-	passwd, err := r.tree.read("etc/passwd")
-	if err != nil {
-		return err
-	}
-	ids := parseIDs(passwd)
-	if id, ok := ids[user]; ok {
-		if id != buildUID {
-			return fmt.Errorf("making user %s: the base system has one already, with uid %d", user, id)
-		}
-		return nil
-	}
-	for name, id := range ids {
-		if id == buildUID {
-			return fmt.Errorf("making user %s: uid %d is %s's in the base system", user, buildUID, name)
-		}
-	}
-	if !r.tree.exists("usr/sbin/useradd") {
-		return errors.New("making user " + user + ": the environment has no useradd; add package passwd")
-	}
-	return r.run(ctx, nil, "/usr/sbin/useradd", "-m", "-U", "-u", fmt.Sprint(buildUID),
-		"-s", "/bin/bash", "-d", "/home/"+user, user)
-}
-
-func isUserName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c == '_' || i > 0 && (c >= '0' && c <= '9' || c == '-')) {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 32
 }

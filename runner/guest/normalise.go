@@ -160,25 +160,22 @@ func ruleFor(name string) action {
 // shadowDays sets the day of the last change of every password to epoch's.
 func shadowDays(t *tree, epoch int64) error {
 	const name = "etc/shadow"
-	old, err := t.read(name)
-	if err != nil || old == nil {
-		return err
-	}
 	st, err := os.Lstat(t.at(name))
+	if os.IsNotExist(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	sys := st.Sys().(*syscall.Stat_t)
-	var b strings.Builder
-	for l := range strings.Lines(string(old)) {
-		f := strings.Split(l, ":")
-		if len(f) == 9 && f[2] != "" && f[2] != "0" {
-			f[2] = strconv.FormatInt(epoch/86400, 10)
+	return t.replace(name, st, func(old []byte) []byte {
+		var b strings.Builder
+		for l := range strings.Lines(string(old)) {
+			f := strings.Split(l, ":")
+			if len(f) == 9 && f[2] != "" && f[2] != "0" {
+				f[2] = strconv.FormatInt(epoch/86400, 10)
+			}
+			b.WriteString(strings.Join(f, ":"))
 		}
-		b.WriteString(strings.Join(f, ":"))
-	}
-	if err := t.write(name, []byte(b.String()), st.Mode().Perm()); err != nil {
-		return err
-	}
-	return os.Lchown(t.at(name), int(sys.Uid), int(sys.Gid))
+		return []byte(b.String())
+	})
 }

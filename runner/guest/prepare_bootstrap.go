@@ -9,8 +9,7 @@ import (
 	"sort"
 )
 
-// mergedLinks are the top-level links of a merged-/usr system. Directories of
-// other word sizes are there only where their package brings them.
+// mergedLinks are the top-level links of every merged-/usr system.
 var mergedLinks = [...]string{"bin", "sbin", "lib"}
 
 // bootstrap makes the environment from packages alone.
@@ -49,6 +48,40 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 			return err
 		}
 	}
+	return p.dropEmptyLinks()
+}
+
+// dropEmptyLinks removes the links of word sizes of which no package came, as
+// mmdebstrap and the usrmerge package do.
+func (p *preparer) dropEmptyLinks() error {
+	for _, l := range extraLinks(p.plan) {
+		target, err := os.Readlink(p.tree.at(l))
+		if err != nil || target != "usr/"+l {
+			continue // a package has had its own mind
+		}
+		if os.Remove(p.tree.at("usr/"+l)) != nil {
+			continue // it is not empty
+		}
+		if err := os.Remove(p.tree.at(l)); err != nil {
+			return fmt.Errorf("removing an unused link: %w", err)
+		}
+	}
+	return nil
+}
+
+// extraLinks are the directories of other word sizes that a package of the
+// architecture may ship.
+func extraLinks(plan *Prepare) []string {
+	switch {
+	case !plan.MergedUsr:
+		return nil
+	case plan.Architecture == "amd64":
+		return []string{"lib32", "lib64", "libx32"}
+	case plan.Architecture == "i386":
+		return []string{"lib64", "libx32"}
+	case plan.Architecture == "ppc64el" || plan.Architecture == "loong64":
+		return []string{"lib64"}
+	}
 	return nil
 }
 
@@ -76,14 +109,7 @@ func (p *preparer) skeleton() error {
 	if !p.plan.MergedUsr {
 		return nil
 	}
-	links := mergedLinks[:]
-	switch p.plan.Architecture {
-	case "amd64":
-		links = append(links[:len(links):len(links)], "lib32", "lib64", "libx32")
-	case "i386":
-		links = append(links[:len(links):len(links)], "lib64", "libx32")
-	}
-	for _, l := range links {
+	for _, l := range append(mergedLinks[:len(mergedLinks):len(mergedLinks)], extraLinks(p.plan)...) {
 		if err := p.tree.mkdirs("usr/" + l); err != nil {
 			return fmt.Errorf("making the links into /usr: %w", err)
 		}
@@ -109,6 +135,7 @@ func (p *preparer) wave(ctx context.Context, pl *placer, wave []*staged, first b
 	if err := p.readSystem(pl, wave); err != nil {
 		return err
 	}
+	pl.fresh = first
 	for _, s := range wave {
 		if err := pl.place(ctx, s); err != nil {
 			return err

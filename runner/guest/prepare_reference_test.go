@@ -1,19 +1,77 @@
 package guest
 
 import (
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 )
 
-// referenceDir holds what .ci/reference… made: see TestReference.
+// referenceDir holds real packages (debs/) and the trees that mmdebstrap made
+// of them (ref/a: the Essential packages alone; ref/b: with gitian's base
+// packages). They are made by hand, since tests reach no network:
+//
+//	mmdebstrap --variant=essential --format=directory --aptopt='Apt::Install-Recommends "false"' \
+//	  [--include=apt,build-essential,git,locales,lsb-release,pciutils,subversion,sudo,wget] \
+//	  --skip=download/empty,essential/unlink,cleanup/apt,cleanup/tmp bookworm ref/a sources
+//	cp -n ref/*/var/cache/apt/archives/*.deb debs/
 const referenceDir = "/var/cache/satchel-test"
 
-// referenceDebs lists the .deb files of the packages that dpkg calls
-// installed in a reference tree, sorted.
+// explained are the differences between our tree and mmdebstrap's that are
+// meant, by kind and path pattern ("/**" means everything below).
+var explained = []struct{ kind, pattern, reason string }{
+	{"-", "/etc/apt/apt.conf.d/99mmdebstrap", "mmdebstrap's own setting"},
+	{"-", "/etc/apt/sources.list.d/0000debian.sources", "mmdebstrap's own sources"},
+	{"-", "/etc/apt/*", "directories mmdebstrap makes for an apt that is not there"},
+	{"-", "/etc/fstab", "mmdebstrap writes one"},
+	{"-", "/var/lib/apt/**", "apt ran: indexes, and what was asked for"},
+	{"-", "/var/lib/apt", "apt ran"},
+	{"-", "/var/cache/apt/**", "apt ran: its cache of packages"},
+	{"-", "/var/cache/apt", "apt ran"},
+	{"-", "/var/log/apt", "apt ran"},
+	{"~", "/var/cache/apt/archives/partial", "apt gives it to its own user when it first runs"},
+	{"~", "/var/lib/apt/lists/partial", "apt gives it to its own user when it first runs"},
+	{"-", "/var/lib/dpkg/*-old", "backup, normalised away"},
+	{"-", "/var/cache/debconf/*-old", "backup, normalised away"},
+	{"-", "/etc/passwd-", "backup, normalised away"},
+	{"-", "/etc/group-", "backup, normalised away"},
+	{"~", "/etc/passwd", "has the build user"},
+	{"~", "/etc/group", "has the build user"},
+	{"~", "/etc/shadow", "has the build user, and days of the epoch"},
+	{"~", "/etc/gshadow", "has the build user"},
+	{"~", "/etc/subuid", "has the build user"},
+	{"~", "/etc/subgid", "has the build user"},
+	{"+", "/home/debian", "the build user's"},
+	{"+", "/home/debian/*", "the build user's"},
+	{"~", "/etc/locale.gen", "asks for en_US.UTF-8"},
+	{"+", "/usr/lib/locale/locale-archive", "has en_US.UTF-8"},
+	{"~", "/etc/shells", "the same lines; packages are configured in another order"},
+	{"~", "/usr/bin/uncompress", "one file with gunzip, as in the package; moving /bin into /usr split them"},
+}
+
+func isExplained(d string) bool {
+	kind, rest, _ := strings.Cut(d, " ")
+	name, _, _ := strings.Cut(rest, " ")
+	for _, e := range explained {
+		if e.kind != kind {
+			continue
+		}
+		if top, ok := strings.CutSuffix(e.pattern, "/**"); ok && strings.HasPrefix(name, top+"/") {
+			return true
+		}
+		if ok, _ := path.Match(e.pattern, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// referenceDebs lists the .deb files of the packages in a reference tree's
+// database, sorted.
 func referenceDebs(t *testing.T, ref string) []string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(ref, statusFile))
@@ -38,38 +96,78 @@ func referenceDebs(t *testing.T, ref string) []string {
 	return debs
 }
 
-func TestPrepareLikeMmdebstrap(t *testing.T) {
-	needRoot(t)
+// needFull skips what takes longer than everyday tests may.
+func needFull(t *testing.T) {
+	t.Helper()
 	if os.Getenv("SATCHEL_FULL") != "1" {
 		t.Skip("takes a minute: set SATCHEL_FULL=1")
 	}
+}
+
+func TestPrepareLikeMmdebstrap(t *testing.T) {
+	needRoot(t)
+	needFull(t)
 	for _, name := range []string{"a", "b"} {
 		t.Run(name, func(t *testing.T) {
 			ref := filepath.Join(referenceDir, "ref", name)
 			debs := referenceDebs(t, ref)
-			plan := planOf(t, debs)
-			root := os.Getenv("SATCHEL_KEEP")
-			if root == "" {
-				root = t.TempDir()
+			top := t.TempDir()
+			if keep := os.Getenv("SATCHEL_KEEP"); keep != "" {
+				top = keep // to look at it afterwards
 			}
-			root = filepath.Join(root, name)
-			p := prepareIn(t, root, plan, debs)
+			p := prepareIn(t, filepath.Join(top, name), planOf(t, debs), debs)
 			t.Logf("%d packages in %v, peak %d MB\n%s", len(debs), p.took, p.peak>>20, strings.Join(p.steps, "\n"))
 			if p.out.Error != "" {
 				t.Fatalf("%s\n%s", p.out.Error, tailOf(p.log, 4000))
 			}
-			t.Logf("root %s", p.out.Root)
-			if dir := os.Getenv("SATCHEL_KEEP"); dir != "" {
-				os.WriteFile(filepath.Join(dir, name+".listing"), []byte(p.listing), 0o644)
-				os.WriteFile(filepath.Join(dir, name+".log"), []byte(p.log), 0o644)
-			}
-			for _, arg := range []string{"--audit", "--verify"} {
-				out, err := exec.Command("chroot", root, "/usr/bin/dpkg", arg).CombinedOutput()
-				if err != nil || len(out) > 0 {
-					t.Errorf("dpkg %s: %v\n%s", arg, err, out)
+			for _, d := range differences(treeOf(t, ref, io.Discard), treeOf(t, p.root, io.Discard)) {
+				if !isExplained(d) {
+					t.Errorf("unexplained: %s", d)
 				}
 			}
+			checkDatabase(t, p.root)
 		})
+	}
+}
+
+// checkDatabase asks the root's own dpkg whether all is well.
+func checkDatabase(t *testing.T, root string) {
+	t.Helper()
+	for _, arg := range []string{"--audit", "--verify"} {
+		out, err := exec.Command("chroot", root, "/usr/bin/dpkg", arg).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("dpkg %s: %v\n%s", arg, err, out)
+		}
+	}
+}
+
+// TestPrepareTwice prepares the same plan again where much is different:
+// place, time, umask, and directories that an engine has made already.
+func TestPrepareTwice(t *testing.T) {
+	needRoot(t)
+	needFull(t)
+	debs := referenceDebs(t, filepath.Join(referenceDir, "ref", "b"))
+	plan := planOf(t, debs)
+	first := prepareIn(t, filepath.Join(t.TempDir(), "one"), plan, debs)
+	defer setUmask(0o077)()
+	root := filepath.Join(t.TempDir(), "elsewhere", "two")
+	for _, d := range []string{"etc", "run", "var/lib"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/hosts"), []byte("127.0.0.1 x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := prepareIn(t, root, plan, debs)
+	if first.out.Error != "" || second.out.Error != "" {
+		t.Fatalf("%s\n%s", first.out.Error, second.out.Error)
+	}
+	if *first.out.Root != *second.out.Root {
+		for _, d := range differences(linesOf(first.listing), linesOf(second.listing)) {
+			t.Error(d)
+		}
+		t.Errorf("got root %s, then %s", first.out.Root, second.out.Root)
 	}
 }
 

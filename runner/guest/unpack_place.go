@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +30,10 @@ type placer struct {
 	packages  []*staged         // in the order they were placed
 	conffiles map[*staged]map[string]bool
 	stale     map[*staged]bool // whose list of files has changed since it was written
+	// fresh is true while the directories there are may be the engine's own:
+	// the first package that ships one then says what its attributes are.
+	fresh bool
+	known map[string]bool // directories whose attributes a package has set
 }
 
 // claim is one package's hold on a name.
@@ -40,7 +45,7 @@ type claim struct {
 func newPlacer(t *tree) *placer {
 	return &placer{
 		tree: t, owner: make(map[string]*claim), shipped: make(map[string]int64),
-		conffiles: make(map[*staged]map[string]bool), stale: make(map[*staged]bool),
+		conffiles: make(map[*staged]map[string]bool), stale: make(map[*staged]bool), known: make(map[string]bool),
 	}
 }
 
@@ -104,7 +109,11 @@ func (p *placer) directory(e *entry, name string) error {
 	}
 	switch st, err := os.Lstat(p.tree.at(where)); {
 	case err == nil && st.IsDir():
-		return nil
+		if !p.fresh || p.known[where] || slices.Contains(notListed[:], "/"+where) {
+			return nil
+		}
+		p.known[where] = true
+		return p.attributes(e, where)
 	case err == nil && st.Mode()&os.ModeSymlink != 0:
 		_, err := p.tree.dir(name)
 		return err
@@ -116,6 +125,7 @@ func (p *placer) directory(e *entry, name string) error {
 	if err := os.Mkdir(p.tree.at(where), 0o700); err != nil {
 		return err
 	}
+	p.known[where] = true
 	return p.attributes(e, where)
 }
 

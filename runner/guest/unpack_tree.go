@@ -175,3 +175,17 @@ func (t *tree) exists(name string) bool {
 func (t *tree) mkdirs(name string) error {
 	return os.MkdirAll(filepath.Clean(t.at(name)), 0o755)
 }
+
+// replace rewrites a file that is there, keeping its mode and owner, which st
+// says.
+func (t *tree) replace(name string, st os.FileInfo, change func([]byte) []byte) error {
+	old, err := t.read(name)
+	if err != nil {
+		return err
+	}
+	if err := t.write(name, change(old), st.Mode().Perm()); err != nil {
+		return err
+	}
+	sys := st.Sys().(*syscall.Stat_t)
+	return os.Lchown(t.at(name), int(sys.Uid), int(sys.Gid))
+}
