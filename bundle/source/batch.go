@@ -1,0 +1,136 @@
+package source
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// batch reads objects through one `git cat-file --batch`.
+type batch struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	in     *bufio.Writer
+	out    *bufio.Reader
+	stderr *tail
+	asked  []oid // in order, not yet answered
+}
+
+// maxAsked is how many requests may be under way. Their lines together are
+// smaller than any pipe, so that writing them never waits for git to be read.
+const maxAsked = 256
+
+func (g *repository) batch(ctx context.Context) (*batch, error) {
+	b := &batch{cmd: g.command(ctx, "cat-file", "--batch"), stderr: &tail{}}
+	b.cmd.Stderr = b.stderr
+	var err error
+	if b.stdin, err = b.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := b.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	b.in, b.out = bufio.NewWriter(b.stdin), bufio.NewReaderSize(out, 1<<18)
+	if err := b.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting git: %w", err)
+	}
+	return b, nil
+}
+
+// ask sends a request. Not more than maxAsked may be unanswered.
+func (b *batch) ask(id oid) error {
+	b.asked = append(b.asked, id)
+	if _, err := b.in.WriteString(id.String() + "\n"); err != nil {
+		return b.failed(err)
+	}
+	return nil
+}
+
+// next begins the next answer: type and size of the object asked for first.
+// Its content must then be read with content.
+func (b *batch) next() (id oid, k kind, size int64, err error) {
+	if err := b.in.Flush(); err != nil {
+		return id, 0, 0, b.failed(err)
+	}
+	id = b.asked[0]
+	b.asked = b.asked[1:]
+	line, err := b.out.ReadString('\n')
+	if err != nil {
+		return id, 0, 0, b.failed(err)
+	}
+	f := strings.Fields(line)
+	if len(f) == 2 && f[1] == "missing" {
+		return id, 0, 0, fmt.Errorf("reading object %s: it is missing: %w", id, ErrIncomplete)
+	}
+	if len(f) != 3 || f[0] != id.String() {
+		return id, 0, 0, fmt.Errorf("reading object %s: git answered %.200q", id, line)
+	}
+	if k, err = parseKind(f[1]); err != nil {
+		return id, 0, 0, err
+	}
+	if size, err = strconv.ParseInt(f[2], 10, 64); err != nil || size < 0 || size > maxObject {
+		return id, 0, 0, fmt.Errorf("reading object %s: a size of %.30q bytes: %w", id, f[2], ErrRefused)
+	}
+	return id, k, size, nil
+}
+
+// content hands size bytes to fn, which must read them all, and then takes the
+// newline that ends an answer.
+func (b *batch) content(size int64, fn func(r io.Reader) error) error {
+	lr := &io.LimitedReader{R: b.out, N: size}
+	if err := fn(lr); err != nil {
+		return err
+	}
+	if lr.N != 0 {
+		return b.failed(io.ErrUnexpectedEOF)
+	}
+	if c, err := b.out.ReadByte(); err != nil || c != '\n' {
+		return b.failed(errors.Join(errors.New("git's answer has no end"), err))
+	}
+	return nil
+}
+
+// bytes reads the content of a small object whole.
+func (b *batch) bytes(size int64) ([]byte, error) {
+	buf := make([]byte, size)
+	err := b.content(size, func(r io.Reader) error {
+		_, err := io.ReadFull(r, buf)
+		return err
+	})
+	return buf, err
+}
+
+// object reads one object whole, when no other request is under way.
+func (b *batch) object(id oid, want kind) ([]byte, error) {
+	if err := b.ask(id); err != nil {
+		return nil, err
+	}
+	_, k, size, err := b.next()
+	if err != nil {
+		return nil, err
+	}
+	if k != want || size > maxParsed {
+		return nil, fmt.Errorf("reading object %s: a %s of %d bytes, want a %s", id, k, size, want)
+	}
+	return b.bytes(size)
+}
+
+func (b *batch) failed(err error) error {
+	return fmt.Errorf("reading objects: %w%s", err, b.stderr.suffix())
+}
+
+// close ends git.
+func (b *batch) close() error {
+	b.stdin.Close()
+	_, copyErr := io.Copy(io.Discard, b.out)
+	if err := b.cmd.Wait(); err != nil {
+		return b.failed(err)
+	}
+	return copyErr
+}
