@@ -228,10 +228,7 @@ func (f *fixture) sign(t testing.TB, signers ...Signer) []Signature {
 // keyPair is an ed25519 key: its signer, and its .pub line.
 func keyPair(t testing.TB) (Signer, string) {
 	t.Helper()
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pub, priv := ed25519Key(t)
 	return signerOf(t, priv), publicLine(t, pub)
 }
 
@@ -277,4 +274,13 @@ func tool(t testing.TB, name string) string {
 		t.Skipf("%s is not installed", name)
 	}
 	return path
+}
+
+func ed25519Key(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pub, priv
 }

@@ -52,7 +52,13 @@ func AgentSigner(conn io.ReadWriter, pub []byte) (Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading public key: %w", err)
 	}
-	keys, err := agent.NewClient(conn).Signers()
+	// Without Close the client keeps to one request, one answer, and starts no
+	// goroutine that would read what is meant for the connection's next user.
+	plain := struct {
+		io.Reader
+		io.Writer
+	}{conn, conn}
+	keys, err := agent.NewClient(plain).Signers()
 	if err != nil {
 		return nil, fmt.Errorf("asking the ssh-agent for its keys: %w", err)
 	}

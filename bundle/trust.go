@@ -72,7 +72,11 @@ func (s *Signers) expected() []string {
 		if name == "" {
 			name = a.label
 		}
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%.60q %s", name, ssh.FingerprintSHA256(a.key))))
+		who := ssh.FingerprintSHA256(a.key)
+		if name != "" {
+			who = fmt.Sprintf("%.60q %s", name, who)
+		}
+		out = append(out, who)
 	}
 	sort.Strings(out)
 	return out
