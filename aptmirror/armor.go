@@ -26,8 +26,9 @@ const (
 
 // dearmor decodes one ASCII-armoured block that data starts with and returns
 // its bytes and what follows it. It is strict: the exact first and last line,
-// headers "Key: value", one empty line, base64, a right checksum if any
-// (RFC 9580, section 6).
+// headers "Key: value", one empty line, base64, a right checksum
+// (RFC 9580, section 6). The checksum may be missing from keys; gpgv does not
+// read all signatures without one, so we read none.
 func dearmor(data []byte, begin, end string) (body, rest []byte, err error) {
 	line, data := cutLine(data)
 	if string(line) != begin {
@@ -68,6 +69,9 @@ func dearmor(data []byte, begin, end string) (body, rest []byte, err error) {
 	}
 	if len(body) == 0 {
 		return nil, nil, errors.New("the armour is empty")
+	}
+	if sum == nil && begin == beginSignature {
+		return nil, nil, errors.New("the armour has no checksum, which gpgv may not read")
 	}
 	if sum != nil {
 		want, err := base64.StdEncoding.Strict().DecodeString(string(sum))

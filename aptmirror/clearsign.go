@@ -55,7 +55,13 @@ func split(data []byte) (*clearsigned, error) {
 			return nil, fmt.Errorf("line %d is not a Hash header: %s", n, quoteBytes(line))
 		}
 		for name := range strings.SplitSeq(string(names), ",") {
-			c.hashes[strings.TrimSpace(name)] = true
+			name = strings.Trim(name, " \t")
+			switch name {
+			case "SHA1", "RIPEMD160", "SHA224", "SHA256", "SHA384", "SHA512": // what gpgv knows
+				c.hashes[name] = true
+			default:
+				return nil, fmt.Errorf("line %d announces an unknown hash: %s", n, quoteBytes(line))
+			}
 		}
 	}
 	if len(c.hashes) == 0 {

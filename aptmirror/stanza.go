@@ -13,7 +13,7 @@ const (
 	maxStanza = 1 << 20 // bytes of a stanza
 	maxFields = 256     // fields of a stanza
 	maxIndex  = 2 << 30 // bytes of a whole file
-	readSize  = 256 << 10
+	readSize  = 64 << 10
 )
 
 // ErrTooBig is returned when an input passes one of this package's limits.

@@ -1,0 +1,421 @@
+package aptmirror
+
+import (
+	"bytes"
+	"crypto"
+	_ "crypto/sha1"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+func TestVerifyMachineReleases(t *testing.T) {
+	k, err := ReadKeyring("debian", machineKeyring(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range machineReleases(t) {
+		release, signers, err := k.VerifyInRelease(data, time.Now())
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		ok, text, story := gpgv(t, machineKeyring(t), data)
+		if !ok {
+			t.Errorf("%s: gpgv refuses: %s", name, story)
+		}
+		if n := strings.Count(story, "VALIDSIG"); n != len(signers) {
+			t.Errorf("%s: got %d signers, gpgv has %d:\n%s", name, len(signers), n, story)
+		}
+		for _, s := range signers {
+			want := fmt.Sprintf("VALIDSIG %s %s %d", s.KeyFingerprint, s.Created.Format(time.DateOnly), s.Created.Unix())
+			if !strings.Contains(story, want) || !strings.Contains(story, s.Fingerprint+"\n") {
+				t.Errorf("%s: gpgv does not say %q of %s:\n%s", name, want, s.Fingerprint, story)
+			}
+		}
+		again, err := ParseRelease("text", []byte(text))
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(release) {
+			t.Errorf("%s: what gpgv says was signed reads otherwise: %v", name, err)
+		}
+	}
+}
+
+// verifyCase is one file and what we and gpgv must say of it.
+type verifyCase struct {
+	name string
+	data []byte
+	want error // nil: accepted
+}
+
+func TestVerifyInRelease(t *testing.T) {
+	now := time.Now()
+	good := newKey(t, "good", born, 0, packet.PubKeyAlgoEdDSA)
+	rsa := newKey(t, "rsa", born, 0, packet.PubKeyAlgoRSA)
+	expired := newKey(t, "expired", born, 100, packet.PubKeyAlgoEdDSA)
+	stranger := newKey(t, "stranger", born, 0, packet.PubKeyAlgoEdDSA)
+	withSubkey := newKey(t, "subkey", born, 0, packet.PubKeyAlgoEdDSA)
+	if err := withSubkey.AddSigningSubkey(at(born)); err != nil {
+		t.Fatal(err)
+	}
+	compromised := newKey(t, "compromised", born, 0, packet.PubKeyAlgoEdDSA)
+	if err := compromised.RevokeKey(packet.KeyCompromised, "", at(born.AddDate(1, 0, 0))); err != nil {
+		t.Fatal(err)
+	}
+	retired := newKey(t, "retired", born, 0, packet.PubKeyAlgoEdDSA)
+	if err := retired.RevokeKey(packet.KeyRetired, "", at(born.AddDate(1, 0, 0))); err != nil {
+		t.Fatal(err)
+	}
+	ring := public(t, good, rsa, expired, withSubkey, compromised, retired)
+	k, err := ReadKeyring("test", ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(n int) time.Time { return born.AddDate(0, 0, n) }
+	from := func(e *packet.PrivateKey, n int) signature { return signature{key: e, at: day(n)} }
+	g := from(good.PrivateKey, 10)
+	weak, binary, limited, future, early := g, g, g, g, g
+	weak.hash, limited.lives, future.at, early.at = crypto.SHA1, 3600, now.Add(48*time.Hour), day(-1)
+	binary.kind = packet.SigTypeBinary
+	noted := g
+	noted.note = &packet.Notation{Name: "x@example.org", Value: []byte("y"), IsCritical: true, IsHumanReadable: true}
+	subkey := withSubkey.Subkeys[len(withSubkey.Subkeys)-1].PrivateKey
+	bad := inRelease(t, strings.Replace(releaseText, "Label: Test", "Label: Best", 1), g)
+	badPackets, err := splitClearsigned(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := append(from(rsa.PrivateKey, 5).text(t, releaseText), badPackets.signatures...)
+	cases := []verifyCase{
+		{"good", inRelease(t, releaseText, g), nil},
+		{"rsa", inRelease(t, releaseText, from(rsa.PrivateKey, 1)), nil},
+		{"sha512", inRelease(t, releaseText, signature{key: rsa.PrivateKey, at: day(1), hash: crypto.SHA512}), nil},
+		{"subkey", inRelease(t, releaseText, from(subkey, 1)), nil},
+		{"two", inRelease(t, releaseText, g, from(rsa.PrivateKey, 1)), nil},
+		{"good and stranger", inRelease(t, releaseText, from(stranger.PrivateKey, 1), g), nil},
+		{"expired since", inRelease(t, releaseText, from(expired.PrivateKey, 50)), nil},
+		{"weak and good", inRelease(t, releaseText, weak, from(rsa.PrivateKey, 1)), nil},
+		{"retired later", inRelease(t, releaseText, from(retired.PrivateKey, 50)), nil},
+		{"stranger", inRelease(t, releaseText, from(stranger.PrivateKey, 1)), ErrUnknownSigner},
+		{"expired before", inRelease(t, releaseText, from(expired.PrivateKey, 101)), ErrExpiredKey},
+		{"compromised", inRelease(t, releaseText, from(compromised.PrivateKey, 50)), ErrRevokedKey},
+		{"retired before", inRelease(t, releaseText, from(retired.PrivateKey, 400)), ErrRevokedKey},
+		{"weak", inRelease(t, releaseText, weak), ErrWeakSignature},
+		{"signature expired", inRelease(t, releaseText, limited), ErrExpiredSignature},
+		{"future", inRelease(t, releaseText, future), ErrFutureSignature},
+		{"before its key", inRelease(t, releaseText, early), ErrUnusableSignature},
+		{"critical notation", inRelease(t, releaseText, noted), ErrUnusableSignature},
+		{"bad", bytes.Replace(inRelease(t, releaseText, g), []byte("Label: Test"), []byte("Label: Best"), 1), ErrBadSignature},
+		{"good and bad", []byte(beginSigned + "\nHash: SHA256\n\n" + releaseText + armored(beginSignature, endSignature, mixed)), ErrBadSignature},
+		{"binary signature", []byte(beginSigned + "\nHash: SHA256\n\n" + releaseText +
+			armored(beginSignature, endSignature, binary.sign(t, []byte(strings.TrimSuffix(releaseText, "\n"))))), ErrUnusableSignature},
+		{"no Hash header for it", bytes.Replace(inRelease(t, releaseText, g), []byte("Hash: SHA256"), []byte("Hash: SHA512"), 1), ErrUnusableSignature},
+		{"two stanzas", inRelease(t, releaseText+"\nOrigin: Other\n", g), errAny},
+		{"weak release", inRelease(t, strings.Replace(releaseText, "SHA256:", "SHA1:", 1), g), ErrWeakRelease},
+	}
+	for _, c := range cases {
+		_, signers, err := k.VerifyInRelease(c.data, now)
+		if c.want == nil && (err != nil || len(signers) == 0) {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+		if c.want != nil && (err == nil || c.want != errAny && !errors.Is(err, c.want)) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+		// gpgv's exit code wants every signature to be by a known key; here one
+		// good signature is enough, as it is for apt.
+		if ok, _, story := gpgv(t, ring, c.data); !ok && err == nil && (c.name != "good and stranger" || !strings.Contains(story, "GOODSIG") || strings.Contains(story, "BADSIG")) {
+			t.Errorf("%s: we accept, gpgv refuses:\n%s", c.name, story)
+		}
+	}
+}
+
+// errAny stands for any error.
+var errAny = errors.New("any error")
+
+// text signs a text as inRelease does and returns the packet.
+func (s signature) text(t testing.TB, text string) []byte {
+	s.kind = packet.SigTypeText
+	return s.sign(t, []byte(strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\r\n")))
+}
+
+func TestSigners(t *testing.T) {
+	expired := newKey(t, "expired", born, 100, packet.PubKeyAlgoEdDSA)
+	withSubkey := newKey(t, "subkey", born, 0, packet.PubKeyAlgoEdDSA)
+	if err := withSubkey.AddSigningSubkey(at(born)); err != nil {
+		t.Fatal(err)
+	}
+	subkey := withSubkey.Subkeys[len(withSubkey.Subkeys)-1].PrivateKey
+	when := born.AddDate(0, 0, 50)
+	data := inRelease(t, releaseText, signature{key: expired.PrivateKey, at: when}, signature{key: subkey, at: when})
+	k := keyringOf(t, withSubkey, expired)
+	for _, c := range []struct {
+		now     time.Time
+		expired bool
+	}{{when, false}, {born.AddDate(0, 0, 101), true}} {
+		release, got, err := k.VerifyInRelease(data, c.now)
+		if err != nil || len(got) != 2 || release.Codename != "test" {
+			t.Fatalf("got %v, %v, %v", release, got, err)
+		}
+		want := map[string]Signer{
+			fingerprint(subkey.Fingerprint): {
+				Fingerprint:    fingerprint(withSubkey.PrimaryKey.Fingerprint),
+				KeyFingerprint: fingerprint(subkey.Fingerprint), Created: when,
+			},
+			fingerprint(expired.PrimaryKey.Fingerprint): {
+				Fingerprint:    fingerprint(expired.PrimaryKey.Fingerprint),
+				KeyFingerprint: fingerprint(expired.PrimaryKey.Fingerprint), Created: when, Expired: c.expired,
+			},
+		}
+		for _, s := range got {
+			if s != want[s.KeyFingerprint] {
+				t.Errorf("at %v: got %+v, want %+v", c.now, s, want[s.KeyFingerprint])
+			}
+		}
+		if got[0].KeyFingerprint > got[1].KeyFingerprint {
+			t.Errorf("the signers are not sorted: %v", got)
+		}
+	}
+}
+
+func TestVerifyRelease(t *testing.T) {
+	key := newKey(t, "good", born, 0, packet.PubKeyAlgoEdDSA)
+	other := newKey(t, "other", born, 0, packet.PubKeyAlgoEdDSA)
+	ring := public(t, key, other)
+	k := keyringOf(t, key, other)
+	s := signature{key: key.PrivateKey, at: born.AddDate(0, 0, 1), kind: packet.SigTypeBinary}
+	o := s
+	o.key = other.PrivateKey
+	text := s
+	text.kind = packet.SigTypeText
+	release := []byte(releaseText)
+	armor := func(p []byte) []byte { return []byte(armored(beginSignature, endSignature, p)) }
+	one, two := s.sign(t, release), o.sign(t, release)
+	for _, c := range []struct {
+		name          string
+		release, sigs []byte
+		signers       int // 0: refused
+	}{
+		{"binary", release, one, 1},
+		{"armoured", release, armor(one), 1},
+		{"two in one", release, armor(append(bytes.Clone(one), two...)), 2},
+		{"two after another", release, append(armor(one), armor(two)...), 2},
+		{"changed", bytes.Replace(release, []byte("Test"), []byte("Best"), 1), one, 0},
+		{"longer", append(bytes.Clone(release), '\n'), one, 0},
+		{"CR LF", bytes.ReplaceAll(release, []byte("\n"), []byte("\r\n")), one, 0},
+		{"of text", release, text.sign(t, bytes.ReplaceAll(release, []byte("\n"), []byte("\r\n"))), 0},
+		{"none", release, nil, 0},
+		{"cut", release, one[:len(one)-1], 0},
+		{"garbage behind", release, append(bytes.Clone(one), 0), 0},
+		{"text behind", release, append(armor(one), "x\n"...), 0},
+		{"a key in it", release, append(bytes.Clone(one), ring...), 0},
+		{"a message", release, inRelease(t, releaseText, s), 0},
+		{"many", release, bytes.Repeat(one, maxSignatures+1), 0},
+	} {
+		_, signers, err := k.VerifyRelease(c.release, c.sigs, time.Now())
+		if len(signers) != c.signers || (err == nil) != (c.signers > 0) {
+			t.Errorf("%s: got %v, %v, want %d signers", c.name, signers, err, c.signers)
+		}
+		if ok, _, story := gpgv(t, ring, c.release, c.sigs); !ok && err == nil && c.name != "two after another" {
+			t.Errorf("%s: we accept, gpgv refuses:\n%s", c.name, story)
+		}
+	}
+}
+
+// TestTamperedAgainstGpgv changes real files in many ways. Where gpgv refuses,
+// we must; and where we accept, what we read is what gpgv says was signed.
+func TestTamperedAgainstGpgv(t *testing.T) {
+	ring := machineKeyring(t)
+	k, err := ReadKeyring("debian", ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, refusedByBoth, stricter := 0, 0, 0
+	try := func(name string, data []byte) {
+		_, _, err := k.VerifyInRelease(data, time.Now())
+		ok, text, story := gpgv(t, ring, data)
+		switch {
+		case err == nil && !ok:
+			t.Errorf("%s: we accept, gpgv refuses:\n%s", name, story)
+		case err == nil:
+			accepted++
+			c, err := splitClearsigned(data)
+			if err != nil || strings.TrimRight(text, "\n") != strings.TrimRight(string(c.text), "\n") {
+				t.Errorf("%s: we read another text than gpgv verified (%v)", name, err)
+			}
+		case ok:
+			stricter++
+		default:
+			refusedByBoth++
+		}
+	}
+	releases := machineReleases(t)
+	for name, data := range releases {
+		for trick, changed := range tricks(data) {
+			try(name+": "+trick, changed)
+		}
+		for other, data2 := range releases {
+			if other != name { // the text of one, the signature of the other
+				try(name+" signed as "+other, append(before(data, beginSignature), after(data2, beginSignature)...))
+			}
+		}
+	}
+	smallest := smallestOf(releases)
+	from := bytes.Index(smallest, []byte(beginSignature))
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for n := range 150 {
+		changed := bytes.Clone(smallest)
+		i := rnd.IntN(len(changed))
+		if n%3 > 0 {
+			i = from + rnd.IntN(len(changed)-from)
+		}
+		switch n % 4 {
+		case 0, 1:
+			changed[i] ^= 1 << rnd.IntN(8)
+		case 2:
+			changed = append(changed[:i], changed[i+1:]...)
+		default:
+			changed = append(changed[:i], append([]byte{changed[rnd.IntN(len(changed))]}, changed[i:]...)...)
+		}
+		try(fmt.Sprintf("change %d at byte %d", n, i), changed)
+	}
+	t.Logf("accepted by both %d, refused by both %d, refused by us alone %d", accepted, refusedByBoth, stricter)
+	if accepted == 0 || refusedByBoth < 100 {
+		t.Error("these changes prove nothing")
+	}
+}
+
+func smallestOf(files map[string][]byte) []byte {
+	var best []byte
+	for _, data := range files {
+		if best == nil || len(data) < len(best) {
+			best = data
+		}
+	}
+	return best
+}
+
+func before(data []byte, line string) []byte {
+	return bytes.Clone(data[:bytes.Index(data, []byte(line))])
+}
+
+func after(data []byte, line string) []byte { return data[bytes.Index(data, []byte(line)):] }
+
+// tricks are ways to make two readers see two texts in one file.
+func tricks(data []byte) map[string][]byte {
+	sub := func(old, new string) []byte { return bytes.Replace(data, []byte(old), []byte(new), 1) }
+	all := func(old, new string) []byte { return bytes.ReplaceAll(data, []byte(old), []byte(new)) }
+	cat := func(parts ...any) []byte {
+		var b []byte
+		for _, p := range parts {
+			switch p := p.(type) {
+			case string:
+				b = append(b, p...)
+			case []byte:
+				b = append(b, p...)
+			}
+		}
+		return b
+	}
+	evil := "Origin: Evil\nSuite: evil\nCodename: evil\nDate: Wed, 01 Jan 2020 00:00:00 UTC\nSHA256:\n " + sumA + " 10 x\n"
+	const header, sig, end = "Hash: SHA256\n\n", beginSignature + "\n", endSignature + "\n"
+	return map[string][]byte{
+		"as it is":                        data,
+		"text before":                     cat(evil, "\n", data),
+		"empty line before":               cat("\n", data),
+		"byte order mark":                 cat("\xef\xbb\xbf", data),
+		"text after":                      cat(data, evil),
+		"empty line after":                cat(data, "\n"),
+		"twice":                           cat(data, data),
+		"second message unsigned":         cat(data, beginSigned+"\n"+header+evil+sig+end),
+		"unsigned message first":          cat(beginSigned+"\n"+header+evil+sig+end, data),
+		"evil header":                     sub(header, "Hash: SHA256\nOrigin: Evil\n\n"),
+		"comment header":                  sub(header, "Comment: x\nHash: SHA256\n\n"),
+		"text as header":                  sub(header, "Hash: SHA256\n"+evil+"\n"),
+		"no Hash":                         sub(header, "\n"),
+		"Hash: MD5":                       sub("Hash: SHA256", "Hash: MD5"),
+		"Hash: SHA1":                      sub("Hash: SHA256", "Hash: SHA1"),
+		"Hash: SHA256, MD5":               sub("Hash: SHA256", "Hash: SHA256, MD5"),
+		"Hash twice":                      sub(header, "Hash: SHA256\nHash: SHA512\n\n"),
+		"Hash with spaces":                sub("Hash: SHA256", "Hash:   SHA256  "),
+		"hash in lower case":              sub("Hash: SHA256", "hash: sha256"),
+		"no empty line":                   sub(header, "Hash: SHA256\n"),
+		"blank line that is not empty":    sub(header, "Hash: SHA256\n \n"),
+		"blank line, then evil":           sub(header, "Hash: SHA256\n \n"+evil+"\n"),
+		"two empty lines":                 sub(header, header+"\n"),
+		"CR LF":                           all("\n", "\r\n"),
+		"CR alone":                        all("\n", "\r"),
+		"CR LF in the text's first line":  sub("Origin: Debian\n", "Origin: Debian\r\n"),
+		"CR in a line":                    sub("Origin: Debian\n", "Origin: Debian\rOrigin: Evil\n"),
+		"NUL":                             sub("Origin: Debian\n", "Origin: Debian\x00\n"),
+		"NUL after":                       cat(data, "\x00"),
+		"vertical tab":                    sub("Origin: Debian\n", "Origin: Debian\v\n"),
+		"form feed":                       sub("Origin: Debian\n", "Origin: Debian\f\n"),
+		"trailing space":                  sub("Origin: Debian\n", "Origin: Debian \n"),
+		"trailing tab":                    sub("Origin: Debian\n", "Origin: Debian\t\n"),
+		"line of spaces":                  sub("Label:", "   \nLabel:"),
+		"escaped dash":                    sub("Origin: Debian\n", "- Origin: Debian\n"),
+		"escaped everywhere":              cat(beginSigned, "\n", header, bytes.ReplaceAll(bytes.TrimPrefix(before(data, beginSignature), []byte(beginSigned+"\n"+header)), []byte("\n"), []byte("\n- ")), "\n", after(data, beginSignature)),
+		"unescaped dash":                  sub("Origin: Debian\n", "-Origin: Debian\n"),
+		"escaped empty line":              sub("Label:", "- \nLabel:"),
+		"dash alone":                      sub("Label:", "-\nLabel:"),
+		"From":                            sub("Label:", "From x\nLabel:"),
+		"inner signature":                 sub("Label:", sig+"\nAAAA\n"+end+"Label:"),
+		"inner begin":                     sub("Label:", beginSigned+"\n"+header+"Label:"),
+		"inner escaped begin":             sub("Label:", "- "+beginSigned+"\n"+header+"Label:"),
+		"evil between text and signature": sub(sig, evil+sig),
+		"space after begin":               sub(beginSigned, beginSigned+" "),
+		"space after signature's begin":   sub(sig, beginSignature+" \n"),
+		"no end":                          sub(end, ""),
+		"end without line end":            bytes.TrimSuffix(data, []byte("\n")),
+		"end of another kind":             sub(end, endKey+"\n"),
+		"armour header":                   sub(sig, sig+"Version: GnuPG v1.4.12 (GNU/Linux)\n"),
+		"armour header without value":     sub(sig, sig+"Comment\n"),
+		"no empty line in armour":         sub(sig+"\n", sig),
+		"checksum wrong":                  sub("\n=", "\n=AAAA\n#"),
+		"checksum gone":                   cat(data[:bytes.LastIndex(data, []byte("\n="))+1], end),
+		"signature block twice":           cat(data, after(data, beginSignature)),
+		"text cut":                        cat(before(data, "SHA256:"), after(data, beginSignature)),
+		"text empty":                      cat(beginSigned+"\n"+header, after(data, beginSignature)),
+		"nothing":                         nil,
+		"long line":                       sub("Label:", "X: "+strings.Repeat("x", 30000)+"\nLabel:"),
+		"long line of spaces":             sub("Origin: Debian\n", "Origin: Debian"+strings.Repeat(" ", 30000)+"\n"),
+		"evil behind many spaces":         sub("Origin: Debian\n", "Origin: Debian"+strings.Repeat(" ", 19990)+"Evil\n"),
+		"last empty line":                 sub("\n"+sig, "\n\n"+sig),
+		"no signature":                    before(data, beginSignature),
+		"detached kind":                   before(data, beginSignature)[len(beginSigned)+1+len(header):],
+		"UTF-16":                          all("", "\x00"),
+	}
+}
+
+func FuzzVerifyInRelease(f *testing.F) {
+	key := newKey(f, "good", born, 0, packet.PubKeyAlgoEdDSA)
+	k := keyringOf(f, key)
+	good := inRelease(f, releaseText, signature{key: key.PrivateKey, at: born.AddDate(0, 0, 1)})
+	want, err := splitClearsigned(good)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	for _, changed := range tricks(good) {
+		f.Add(changed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := splitClearsigned(data)
+		if err == nil {
+			if bytes.ContainsAny(c.text, "\r\x00\f") || bytes.Contains(c.text, []byte(" \n")) {
+				t.Fatalf("the text has what it must not: %q", c.text)
+			}
+		}
+		_, signers, verifyErr := k.VerifyInRelease(data, born.AddDate(0, 0, 2))
+		if verifyErr != nil {
+			return
+		}
+		if err != nil || !bytes.Equal(c.text, want.text) || len(signers) == 0 {
+			t.Fatalf("accepted what nobody signed: %q", data)
+		}
+	})
+}
