@@ -240,6 +240,12 @@ func (c *chain) unconfirmed() {
 	for i, p := range c.pins {
 		id := c.lock.Archives[i].ID()
 		r := &c.reports[i]
+		if r.Archive == "" { // its Release is not sound: that says enough
+			for what := range p.installed {
+				installed[what] = true
+			}
+			continue
+		}
 		for name, pin := range p.debs {
 			if pin.confirmed {
 				r.Packages++

@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -135,7 +136,34 @@ func (a *archive) inRelease(t testing.TB, release []byte) []byte {
 		t.Fatal(err)
 	}
 	out.WriteByte('\n')
-	return out.Bytes()
+	return withChecksum(t, out.Bytes())
+}
+
+// withChecksum adds the armour's CRC-24 (RFC 4880, 6.1), which gpg writes and
+// go-crypto leaves out.
+func withChecksum(t testing.TB, armoured []byte) []byte {
+	t.Helper()
+	const end = "-----END PGP SIGNATURE-----"
+	_, body, ok := bytes.Cut(armoured, []byte("-----BEGIN PGP SIGNATURE-----\n\n"))
+	if !ok {
+		t.Fatal("no armoured signature")
+	}
+	body, _, _ = bytes.Cut(body, []byte(end))
+	raw, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(body), "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crc := uint32(0xB704CE)
+	for _, b := range raw {
+		crc ^= uint32(b) << 16
+		for range 8 {
+			if crc <<= 1; crc&0x1000000 != 0 {
+				crc ^= 0x1864CFB
+			}
+		}
+	}
+	sum := "=" + base64.StdEncoding.EncodeToString([]byte{byte(crc >> 16), byte(crc >> 8), byte(crc)}) + "\n"
+	return bytes.Replace(armoured, []byte(end), []byte(sum+end), 1)
 }
 
 func (a *archive) keyring(t testing.TB) []byte {

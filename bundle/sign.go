@@ -74,7 +74,11 @@ func AgentSigner(conn io.ReadWriter, pub []byte) (Signer, error) {
 type sshSigner struct{ key ssh.Signer }
 
 func newSSHSigner(key ssh.Signer) (Signer, error) {
-	if err := checkKey(key.PublicKey()); err != nil {
+	pub, err := ssh.ParsePublicKey(key.PublicKey().Marshal()) // an agent's own type hides the key's
+	if err == nil {
+		err = checkKey(pub)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading signing key: %w", err)
 	}
 	return sshSigner{key}, nil

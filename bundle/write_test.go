@@ -152,10 +152,12 @@ func TestBadSource(t *testing.T) {
 		"changed": {func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(append([]byte{'?'}, content[1:]...))), nil
 		}, ErrCorrupt},
-		"short":  {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content[1:])), nil }, ErrCorrupt},
-		"long":   {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(append(content, 0))), nil }, ErrCorrupt},
-		"empty":  {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(nil)), nil }, ErrCorrupt},
-		"broken": {func() (io.ReadCloser, error) { return io.NopCloser(io.MultiReader(bytes.NewReader(content[:3]), broken{errDisk})), nil }, errDisk},
+		"short": {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content[1:])), nil }, ErrCorrupt},
+		"long":  {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(append(content, 0))), nil }, ErrCorrupt},
+		"empty": {func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(nil)), nil }, ErrCorrupt},
+		"broken": {func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(bytes.NewReader(content[:3]), broken{errDisk})), nil
+		}, errDisk},
 		"closed": {func() (io.ReadCloser, error) { return nil, errDisk }, errDisk},
 		"gone":   {func() (io.ReadCloser, error) { return nil, os.ErrNotExist }, ErrMissing},
 	}
