@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"satchel/manifest"
 )
@@ -61,7 +62,7 @@ func Choose(index []byte, architecture, ref string) (manifest.OCIBlob, error) {
 	}
 	var all, fit []v1.Descriptor
 	for _, d := range m.Manifests {
-		if !isImage(d.MediaType) && !isIndex(d.MediaType) || d.Annotations[annotationDocker] != "" || d.ArtifactType != "" {
+		if !isImage(d.MediaType) && !isIndex(d.MediaType) || d.Annotations[annotationDocker] != "" || !isConfig(d.ArtifactType) {
 			continue
 		}
 		all = append(all, d)
@@ -74,6 +75,13 @@ func Choose(index []byte, architecture, ref string) (manifest.OCIBlob, error) {
 		return manifest.OCIBlob{}, choiceError(all, fit, want, ref)
 	}
 	return blobOf(fit[0])
+}
+
+// isConfig tells whether an artifact type is none but a container image's;
+// some tools put the config's media type there.
+func isConfig(artifactType string) bool {
+	t := types.MediaType(artifactType)
+	return t == "" || t == types.OCIConfigJSON || t == types.DockerConfigJSON
 }
 
 // named tells whether ref names d.
@@ -141,6 +149,9 @@ func choiceError(all, fit []v1.Descriptor, want v1.Platform, ref string) error {
 			line += fmt.Sprintf(" %.40q", d.Platform.String())
 		}
 		lines = append(lines, line)
+	}
+	if lines == nil {
+		lines = []string{"none at all"}
 	}
 	return fmt.Errorf("reading image index: it %s; there are: %s: %w", what, strings.Join(lines, ", "), ErrUnsupported)
 }

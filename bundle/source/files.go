@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"satchel/manifest"
 )
@@ -50,7 +51,7 @@ func locate(ctx context.Context, name, inputs string, out Store) (manifest.Blob,
 	case !info.Mode().IsRegular():
 		return manifest.Blob{}, fmt.Errorf("it is %s, not a plain file: %w", info.Mode().Type(), ErrRefused)
 	}
-	f, err := openPlain(root, name)
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return manifest.Blob{}, err
 	}
