@@ -43,6 +43,9 @@ type signingKey struct {
 	fingerprint string
 	self        *packet.Signature   // the newest: self-signature or binding; nil: it may not sign
 	revocations []*packet.Signature // sound ones
+	// disowned: it has a revocation by another key. Its designated revoker may
+	// make one; who that is, is not read here, so it counts whoever it is.
+	disowned bool
 }
 
 // ReadKeyring reads a keyring as gpg --export writes it and as
@@ -194,8 +197,14 @@ func (c *cert) addParts(packets []rawPacket) error {
 				return err
 			}
 		case *packet.Signature:
-			if subject == nil || !parsed.CheckKeyIdOrFingerprint(c.primary().pk) {
-				continue // by somebody else, or about what is not known
+			if subject == nil {
+				continue // about what is not known
+			}
+			if !parsed.CheckKeyIdOrFingerprint(c.primary().pk) { // by somebody else
+				if key, ok := subject.(*signingKey); ok && isRevocation(parsed) {
+					key.disowned = true
+				}
+				continue
 			}
 			if checked++; checked > maxSelfSigs {
 				return fmt.Errorf("reading key %s: more than %d self-signatures: %w", c.primary().fingerprint, maxSelfSigs, ErrTooBig)
@@ -262,6 +271,10 @@ func (c *cert) addSignature(subject any, sig *packet.Signature) {
 	}
 }
 
+func isRevocation(sig *packet.Signature) bool {
+	return sig.SigType == packet.SigTypeKeyRevocation || sig.SigType == packet.SigTypeSubkeyRevocation
+}
+
 // addSelf keeps the newest of the signatures that say what a key may do and how
 // long, as gpg does.
 func (s *signingKey) addSelf(sig *packet.Signature) {
@@ -300,6 +313,9 @@ func (s *signingKey) mayMake(t time.Time) error {
 // revokedAt: a key that was compromised, or revoked for no stated reason, never
 // was good; one that was retired or replaced was good until then.
 func (s *signingKey) revokedAt(t time.Time) bool {
+	if s.disowned {
+		return true
+	}
 	for _, r := range s.revocations {
 		if r.RevocationReason == nil {
 			return true
