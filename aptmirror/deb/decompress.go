@@ -1,7 +1,9 @@
 package deb
 
 import (
+	"bytes"
 	"compress/bzip2"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +37,7 @@ func decompress(r io.Reader, suffix string) (out io.Reader, close func(), err er
 	case ".bz2":
 		out = bzip2.NewReader(r)
 	case ".lzma":
-		out, err = lzma.ReaderConfig{DictCap: maxDictionary}.NewReader(r)
+		out, err = newLZMA(r)
 	case ".zst":
 		var z *zstd.Decoder
 		z, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxDictionary))
@@ -49,6 +51,20 @@ func decompress(r io.Reader, suffix string) (out io.Reader, close func(), err er
 		return nil, nil, noEOF(err)
 	}
 	return out, close, nil
+}
+
+// newLZMA reads the old .lzma format. The package takes any window its header
+// asks for, up to 4 GiB, so the header is looked at first: one byte of
+// properties, four of window size, eight of length.
+func newLZMA(r io.Reader) (io.Reader, error) {
+	var head [lzma.HeaderLen]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	if n := binary.LittleEndian.Uint32(head[1:5]); n > maxDictionary {
+		return nil, fmt.Errorf("its window of %d bytes is more than is allowed", n)
+	}
+	return lzma.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(io.MultiReader(bytes.NewReader(head[:]), r))
 }
 
 // cappedReader gives at most left bytes of r; where r has more, it gives

@@ -60,6 +60,7 @@ type Package struct {
 	tar     *tar.Reader
 	close   func()
 	entries int
+	total   int64 // bytes that the headers so far have announced
 	limits  Limits
 	err     error
 }
@@ -241,13 +242,31 @@ func (p *Package) Next() (*tar.Header, error) {
 	case err != nil:
 		p.err = fmt.Errorf("reading data.tar: %w", noEOF(err))
 	default:
-		if p.entries++; p.entries > p.limits.Entries {
-			p.err = fmt.Errorf("reading data.tar: more than %d entries", p.limits.Entries)
-			return nil, p.err
+		if p.err = p.admit(h); p.err == nil {
+			return h, nil
 		}
-		return h, nil
 	}
 	return nil, p.err
+}
+
+// admit checks one header against the limits. Sparse files are refused: dpkg
+// knows none, and a few bytes of them can stand for any number of zeros.
+func (p *Package) admit(h *tar.Header) error {
+	if p.entries++; p.entries > p.limits.Entries {
+		return fmt.Errorf("reading data.tar: more than %d entries", p.limits.Entries)
+	}
+	sparse := h.Typeflag == tar.TypeGNUSparse
+	for key := range h.PAXRecords {
+		sparse = sparse || strings.HasPrefix(key, "GNU.sparse")
+	}
+	if sparse {
+		return fmt.Errorf("reading data.tar: entry %q is a sparse file", clip(h.Name))
+	}
+	if h.Size > p.limits.Data-p.total {
+		return fmt.Errorf("reading data.tar: entry %q: %w", clip(h.Name), ErrTooLarge)
+	}
+	p.total += h.Size
+	return nil
 }
 
 // finish checks what follows the last entry; io.EOF is success.

@@ -63,4 +63,3 @@ func differences(want, got map[string]string) []string {
 	sort.Slice(d, func(i, j int) bool { return d[i][2:] < d[j][2:] })
 	return d
 }
-
