@@ -39,7 +39,7 @@ type Options struct {
 	PerHost int // requests to one host at a time; default 6
 	Total   int // requests to all hosts at a time; default 24
 
-	Retries      int           // attempts after the first, for each URL; default 4, negative: none
+	Retries      int           // attempts after the first, for each URL; default 5, negative: none
 	Backoff      time.Duration // before the first of them, doubling for each further; default 500ms
 	MaxBackoff   time.Duration // longest pause, and longest Retry-After that is heeded; default 1 minute
 	MaxRedirects int           // in a row; default 5, negative: none
@@ -104,7 +104,7 @@ func (c *Client) Close() {
 func (o *Options) fill() {
 	orDefault(&o.PerHost, 6)
 	orDefault(&o.Total, 24)
-	orDefault(&o.Retries, 4)
+	orDefault(&o.Retries, 5)
 	orDefault(&o.Backoff, 500*time.Millisecond)
 	orDefault(&o.MaxBackoff, time.Minute)
 	orDefault(&o.MaxRedirects, 5)
@@ -133,13 +133,18 @@ func orDefault[T comparable](p *T, v T) {
 func newTransport(o Options) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	conns := o.PerHost
+	if o.Proxy != nil {
+		conns = o.Total // a proxy stands for many hosts
+	}
 	return &http.Transport{
 		Proxy:                  o.Proxy,
 		DialContext:            (&net.Dialer{Timeout: o.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    o.DialTimeout,
 		DisableCompression:     true,
 		MaxIdleConns:           o.Total,
-		MaxIdleConnsPerHost:    o.PerHost,
+		MaxIdleConnsPerHost:    conns,
+		MaxConnsPerHost:        conns,
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ReadBufferSize:         32 << 10,
