@@ -34,7 +34,7 @@ func ParseDescriptor(file string, data []byte) (*Descriptor, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &descriptorReader{walker{findings: findings{file: file}}}
+	r := &descriptorReader{walker{findings: newFindings(file, data)}}
 	d := &Descriptor{File: file, Raw: data, Distro: "ubuntu"}
 	r.descriptor(d, root)
 	if err := r.err(); err != nil {
@@ -74,6 +74,7 @@ func (r *descriptorReader) descriptor(d *Descriptor, root *yaml.Node) {
 		r.check(n, "reference_datetime", checkDate, d.Reference)
 	}
 	d.Remotes = r.remotes(m)
+	d.Files = []string{}
 	for _, n := range r.list(m, "files", true) {
 		s := r.text(n, "files")
 		r.check(n, "files", CheckFileName, s)
@@ -86,8 +87,8 @@ func (r *descriptorReader) descriptor(d *Descriptor, root *yaml.Node) {
 	if n := r.must(m, "script"); n != nil {
 		d.Script = r.text(n, "script")
 	}
-	if d.Reference == "" && len(d.Remotes) == 0 && !m.has("reference_datetime") && m.near("reference_datetime") == "" {
-		r.add(m.line, "reference_datetime is missing, and there are no remotes to take it from; write reference_datetime: \"YYYY-MM-DD HH:MM:SS\"")
+	if len(d.Remotes) == 0 { // nothing else to take the time from
+		r.must(m, "reference_datetime")
 	}
 	r.unknown(m, "")
 	d.Unknown = slices.Compact(slices.Sorted(slices.Values(r.ignored)))
@@ -105,7 +106,7 @@ func (r *descriptorReader) named(m *mapNode, key string) string {
 }
 
 func (r *descriptorReader) suites(m *mapNode) []string {
-	var all []string
+	all := []string{}
 	seen := map[string]bool{}
 	items := r.list(m, "suites", true)
 	for _, n := range items {
@@ -119,7 +120,7 @@ func (r *descriptorReader) suites(m *mapNode) []string {
 }
 
 func (r *descriptorReader) architectures(m *mapNode) []string {
-	var all []string
+	all := []string{}
 	seen := map[string]bool{}
 	items := r.list(m, "architectures", true)
 	for _, n := range items {
@@ -137,7 +138,7 @@ func (r *descriptorReader) architectures(m *mapNode) []string {
 // packages reads a list of packages. An entry may name several, between
 // spaces, and an empty one names none: gitian joins all with spaces.
 func (r *descriptorReader) packages(m *mapNode, required bool) []string {
-	var all []string
+	all := []string{}
 	for _, n := range r.list(m, "packages", required) {
 		if isNull(n) {
 			continue
@@ -214,7 +215,7 @@ func (r *descriptorReader) alternatives(m *mapNode) []Alternative {
 }
 
 func (r *descriptorReader) remotes(m *mapNode) []Remote {
-	var all []Remote
+	all := []Remote{}
 	dirs := map[string]bool{}
 	for _, n := range r.list(m, "remotes", true) {
 		e, ok := r.mapping(n, "an entry of remotes")
@@ -242,7 +243,7 @@ func (r *descriptorReader) remotes(m *mapNode) []Remote {
 }
 
 func (r *descriptorReader) imageDigests(m *mapNode, suites int) []string {
-	var all []string
+	all := []string{}
 	line := m.lineOf("docker_image_digests")
 	for _, n := range r.list(m, "docker_image_digests", false) {
 		s := r.text(n, "docker_image_digests")

@@ -132,17 +132,18 @@ func bare(s string) bool {
 // numberLike reports whether a text that begins with a digit could be taken for
 // a number or a time.
 func numberLike(s string) bool {
+	s = strings.ReplaceAll(strings.ToLower(s), "_", "")
 	if len(s) > 1 && s[0] == '0' {
 		switch s[1] {
 		case 'x':
-			return strings.Trim(s[2:], "0123456789abcdefABCDEF_") == ""
+			return strings.Trim(s[2:], "0123456789abcdef_") == ""
 		case 'o', 'b':
 			return strings.Trim(s[2:], "01234567_") == ""
 		}
 	}
-	letters := strings.Trim(strings.ToLower(s), "0123456789.:_+- ,/~%=?&@()")
-	if strings.Trim(letters, "e") == "" && strings.Count(strings.ToLower(s), "e") <= 1 {
+	letters := strings.Trim(s, "0123456789.:_+- ,/~%=?&@()")
+	if strings.Trim(letters, "e") == "" && strings.Count(s, "e") <= 1 {
 		return true
 	}
-	return len(s) >= 10 && strings.Trim(s[:4], "0123456789") == "" && s[4] == '-' // 2024-01-02T03:04:05Z
+	return len(s) >= 8 && strings.Trim(s[:4], "0123456789") == "" && s[4] == '-' // 2024-01-02T03:04:05Z
 }

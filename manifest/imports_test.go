@@ -41,7 +41,7 @@ type rule struct {
 // pureNet are the packages below net/ that only read and write texts.
 var pureNet = []string{"net/url", "net/mail", "net/netip", "net/textproto"}
 
-var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "runner/docker", "runner/guest", "runner/enginetest"}
+var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "bundle/agent", "runner/docker", "runner/guest", "runner/enginetest/..."}
 
 var importRules = []rule{
 	{

@@ -15,7 +15,7 @@ func ParseLock(file string, data []byte) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &strictReader{walker: walker{findings: findings{file: file}}, lines: map[string]int{}}
+	r := &strictReader{walker: walker{findings: newFindings(file, data)}, lines: map[string]int{}}
 	var l Lock
 	r.value(root, "", reflect.ValueOf(&l).Elem())
 	if err := r.err(); err != nil {

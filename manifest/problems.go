@@ -40,15 +40,23 @@ const maxProblems = 100
 
 // findings collects problems while a document is read.
 type findings struct {
-	file string
-	list []Problem
-	more int // problems beyond maxProblems
+	file  string
+	lines int // of the document; what is missing behind its end is missing in the last
+	list  []Problem
+	more  int // problems beyond maxProblems
+}
+
+func newFindings(file string, data []byte) findings {
+	return findings{file: file, lines: len(lineEnds(data))}
 }
 
 func (f *findings) add(line int, format string, args ...any) {
 	if len(f.list) == maxProblems {
 		f.more++
 		return
+	}
+	if f.lines > 0 {
+		line = min(line, f.lines)
 	}
 	f.list = append(f.list, Problem{Line: line, Message: fmt.Sprintf(format, args...)})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // psychWriter writes the part of YAML that a result needs as Ruby's Psych 4 and
@@ -57,13 +59,13 @@ func (w *psychWriter) scalar(s string, indent int) {
 	switch {
 	case s == "":
 		w.put("''")
+	case s == "<<": // bare it would merge
+		w.put("!!str '<<'")
 	case strings.Contains(body, "\n") && literalAllowed(s):
 		w.literal(s, indent)
 	case strings.Contains(body, "\n"):
 		w.double(s, indent)
-	case s == "y" || s == "Y" && false || s == "n" || s == "N" && false:
-		w.double(s, indent)
-	case leadingSign(s):
+	case s == "y" || s == "n" || leadingSign(s):
 		w.double(s, indent)
 	case plainAllowed(s):
 		w.plain(s, indent)
@@ -77,7 +79,8 @@ func (w *psychWriter) scalar(s string, indent int) {
 // leadingSign is Psych's reason for double quotes: a first character that is
 // neither letter nor digit nor underscore, and no double quote behind it.
 func leadingSign(s string) bool {
-	return regexp.MustCompile(`(?m)^[^\pL\pM\p{Nd}\p{Pc}][^"]*$`).MatchString(s)
+	r, n := utf8.DecodeRuneInString(s)
+	return !unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Pc) && !strings.Contains(s[n:], `"`)
 }
 
 // literal writes a block scalar, a line each. Its end has no newline yet.
@@ -193,8 +196,6 @@ func escapeDouble(c rune) string {
 		return `\t`
 	case '\r':
 		return `\r`
-	case '\u00a0':
-		return `\_`
 	case '\u0085':
 		return `\N`
 	case '\u2028':
@@ -216,7 +217,7 @@ func escapeDouble(c rune) string {
 
 // specialRune reports whether libyaml would have to escape c.
 func specialRune(c rune) bool {
-	return c < 0x20 && c != '\n' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfeff || c == 0xfffe || c == 0xffff || c >= 0x10000 && false
+	return c < 0x20 && c != '\n' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfeff || c == 0xfffe || c == 0xffff || c > 0xffff
 }
 
 func special(s string) bool { return strings.ContainsFunc(s, specialRune) }
@@ -229,12 +230,20 @@ func singleAllowed(s string) bool {
 	return !special(s) && !strings.Contains(s, " \n") && !strings.Contains(s, "\n ")
 }
 
-// plainAllowed reports whether a text of one line, which begins with a letter,
-// digit or underscore, stands bare: YAML allows it and Ruby reads it as text.
+// plainAllowed reports whether a text stands bare: YAML allows it and Ruby reads
+// it as text.
 func plainAllowed(s string) bool {
-	if special(s) || strings.ContainsAny(s, "\n\t") || strings.HasSuffix(s, " ") || strings.HasSuffix(s, ":") ||
-		strings.Contains(s, ": ") || strings.Contains(s, " #") {
+	if special(s) || strings.Contains(s, "\n") || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") || strings.HasSuffix(s, ":") ||
+		strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") {
 		return false
+	}
+	switch first := s[0]; {
+	case strings.IndexByte("#,[]{}&*!|>'\"%@`", first) >= 0:
+		return false
+	case first == ':': // a Symbol
+		return false
+	case first == '-' || first == '?':
+		return len(s) > 1 && s[1] != ' '
 	}
 	return !rubyOther(s)
 }
@@ -249,11 +258,15 @@ func rubyOther(s string) bool {
 	if s[0] < '0' || s[0] > '9' {
 		return false
 	}
-	return regexp.MustCompile(`^(`+
-		`0b[01_]+|0_*[0-7_]+|0|[1-9]([0-9]|,[0-9]|_[0-9])*|0x[0-9a-fA-F_]+|`+ // integers
-		`[0-9][0-9_,]*\.[0-9]*([eE][+-][0-9]+)?|`+ // floats
-		`[0-9][0-9_]*(:[0-5]?[0-9]){1,2}(\.[0-9_]*)?|`+ // base 60
-		`\d{4}-(1[012]|0\d|\d)-([12]\d|3[01]|0\d|\d)|`+ // dates
-		`-?\d{4}-\d{1,2}-\d{1,2}([Tt]|\s+)\d{1,2}:\d\d:\d\d(\.\d*)?(\s*(Z|[-+]\d{1,2}:?(\d\d)?))?`+ // times
-		`)$`).MatchString(s) || regexp.MustCompile(`^0[0-7]*[89]`).MatchString(s)
+	return regexp.MustCompile(rubyNumber).MatchString(s)
 }
+
+// rubyNumber matches the numbers, dates and times of Ruby's reader that begin
+// with a digit, and what looks octal but is not, which Ruby quotes as well.
+const rubyNumber = `^(` +
+	`0b[01_]+|0_*[0-7_]+|0|[1-9]([0-9]|,[0-9]|_[0-9])*|0x[0-9a-fA-F_]+|` +
+	`[0-9][0-9_,]*\.[0-9]*([eE][+-][0-9]+)?|` +
+	`[0-9][0-9_]*(:[0-5]?[0-9]){1,2}(\.[0-9_]*)?|` +
+	`[0-9]{4}-(1[012]|0[0-9]|[0-9])-([12][0-9]|3[01]|0[0-9]|[0-9])|` +
+	`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|\s+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?(\s*(Z|[-+][0-9]{1,2}:?([0-9]{2})?))?` +
+	`)$|^0[0-7]*[89]`

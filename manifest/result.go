@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Result is what gitian writes about a build, result/NAME-res.yml, and, with
@@ -102,23 +103,25 @@ func (r *Result) validate() error {
 	if want := r.Name + "-desc.yml"; r.In.Descriptor.Path != want || r.In.Descriptor.SHA256.IsZero() {
 		return fmt.Errorf("the descriptor's sum is for %q, want %q", shorten(r.In.Descriptor.Path), want)
 	}
-	lists := [][]FileSum{r.Out, r.In.Files, r.CacheCommon, r.CachePackage}
+	if len(r.Unknown) > 0 {
+		return fmt.Errorf("nothing can be written for the unknown key %q", shorten(r.Unknown[0]))
+	}
+	for _, list := range [][]FileSum{r.Out, r.In.Files, r.CacheCommon, r.CachePackage} {
+		if err := checkSums(list, nil); err != nil {
+			return err
+		}
+	}
+	if err := r.In.validate(); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
 	for _, b := range r.Base {
-		if err := CheckName(b.Target); err != nil {
-			return fmt.Errorf("target: %w", err)
+		if err := CheckName(b.Target); err != nil || len(b.Target) > 100 || seen[b.Target] {
+			return fmt.Errorf("target %q is listed twice or no name", shorten(b.Target))
 		}
-		lists = append(lists, b.Sums)
-	}
-	for _, list := range lists {
-		for _, s := range list {
-			if s.SHA256.IsZero() || !sumPath(s.Path) {
-				return fmt.Errorf("no sum can be written for %q: letters, digits and _ @ / . : + ~ %% - may stand in a name", shorten(s.Path))
-			}
-		}
-	}
-	for _, g := range r.In.Git {
-		if !hexDigits(g.Commit, 40) || CheckName(g.Dir) != nil {
-			return fmt.Errorf("no git line can be written for %q at %q", shorten(g.Dir), shorten(g.Commit))
+		seen[b.Target] = true
+		if err := checkSums(b.Sums, b.Noise); err != nil {
+			return fmt.Errorf("target %s: %w", b.Target, err)
 		}
 	}
 	if r.Release == "" && (r.Type != "" || r.Optionals != nil) {
@@ -128,6 +131,44 @@ func (r *Result) validate() error {
 		return r.validateAssert()
 	}
 	return nil
+}
+
+func (in Inputs) validate() error {
+	for _, g := range in.Git {
+		if !hexDigits(g.Commit, 40) || CheckName(g.Dir) != nil {
+			return fmt.Errorf("no git line can be written for %q at %q", shorten(g.Dir), shorten(g.Commit))
+		}
+	}
+	for _, x := range in.Noise {
+		if git, _ := splitGit(x.Text); len(git) > 0 {
+			return fmt.Errorf("the line %q would be taken for a git line", shorten(x.Text))
+		}
+	}
+	return checkSums(append([]FileSum{in.Descriptor}, in.Files...), in.Noise)
+}
+
+// checkSums refuses sums and noise that would not be read back as themselves.
+func checkSums(sums []FileSum, noise []Noise) error {
+	for _, s := range sums {
+		if s.SHA256.IsZero() || !sumPath(s.Path) {
+			return fmt.Errorf("no sum can be written for %q: it must be printable and no longer than 4096 bytes", shorten(s.Path))
+		}
+	}
+	last := 0
+	for _, x := range noise {
+		if like, _ := splitSums(x.Text); x.At < last || x.At > len(sums) || x.Text == "" || !noiseText(x.Text) || len(like) > 0 {
+			return fmt.Errorf("the line %q cannot be written where it stands", shorten(x.Text))
+		}
+		last = x.At
+	}
+	return nil
+}
+
+// noiseText reports whether s is one line that YAML keeps as it is.
+func noiseText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return specialRune(r) && r != '\t' && r <= 0xffff || r == '\n' || r == 0x85 || r == 0x2028 || r == 0x2029
+	})
 }
 
 func (r *Result) validateAssert() error {
@@ -145,9 +186,9 @@ func (r *Result) validateAssert() error {
 	return nil
 }
 
-// sumPath reports whether s can stand in a sum that we write: gitian's
-// [@\w/.:+-]+, and ~ and % which packages' files have.
-func sumPath(s string) bool { return word(s, "@/.:+~%-") && len(s) <= 4096 }
+// sumPath reports whether s can stand in a sum. gbuild refuses outputs that are
+// not [@\w/.:+-]+; who collects outputs does so, too.
+func sumPath(s string) bool { return s != "" && clean(s) }
 
 // sumLines writes sums as sha256sum does, noise in between.
 func sumLines(sums []FileSum, noise []Noise) string {

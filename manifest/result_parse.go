@@ -17,7 +17,7 @@ func ParseResult(file string, data []byte) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &resultReader{walker{findings: findings{file: file}}}
+	r := &resultReader{walker{findings: newFindings(file, data)}}
 	var res Result
 	r.result(&res, root)
 	if err := r.err(); err != nil {
@@ -72,7 +72,7 @@ func (r *resultReader) result(res *Result, root *yaml.Node) {
 	res.Unknown = r.ignored
 	own, ok := strings.CutSuffix(res.In.Descriptor.Path, "-desc.yml")
 	switch {
-	case len(r.list0()) > 0:
+	case len(r.findings.list) > 0:
 	case !ok || CheckName(own) != nil:
 		r.add(m.lineOf("in_manifest"), "in_manifest: its first line must be the sum of NAME-desc.yml")
 	case res.Name == "":
@@ -81,9 +81,6 @@ func (r *resultReader) result(res *Result, root *yaml.Node) {
 		r.add(m.lineOf("name"), "name: it is %q, but the descriptor is %q", shorten(res.Name), own+"-desc.yml")
 	}
 }
-
-// list0 returns what was found so far.
-func (r *resultReader) list0() []Problem { return r.findings.list }
 
 func (r *resultReader) word(m *mapNode, key string) string {
 	n := m.take(key)
@@ -112,7 +109,7 @@ func (r *resultReader) sums(m *mapNode, key string, required bool) []FileSum {
 		if required {
 			r.missing(m, key)
 		}
-		return nil
+		return []FileSum{}
 	}
 	all, noise := splitSums(r.text(n, key))
 	for _, x := range noise {
@@ -131,10 +128,10 @@ func (r *resultReader) base(m *mapNode) []BaseManifest {
 	if b == nil {
 		return nil
 	}
-	var all []BaseManifest
+	all := []BaseManifest{}
 	for _, k := range b.keys {
 		r.check(&yaml.Node{Kind: yaml.ScalarNode, Line: b.at[k]}, "base_manifests", CheckName, k)
-		one := BaseManifest{Target: k}
+		one := BaseManifest{Target: k, Sums: []FileSum{}}
 		if v := b.take(k); v != nil {
 			one.Sums, one.Noise = splitSums(r.text(v, k))
 		}
@@ -149,12 +146,14 @@ func (r *resultReader) inputs(in *Inputs, m *mapNode) {
 	if n == nil {
 		return
 	}
+	in.Git = []GitCommit{}
 	text := r.text(n, "in_manifest")
 	var sums []FileSum
 	sums, in.Noise = splitSums(text)
 	if len(sums) > 0 {
-		in.Descriptor, in.Files = sums[0], sums[1:]
+		in.Descriptor, sums = sums[0], sums[1:]
 	}
+	in.Files = sums
 	var noise []Noise
 	for _, x := range in.Noise {
 		git, rest := splitGit(x.Text)
@@ -169,6 +168,7 @@ func (r *resultReader) inputs(in *Inputs, m *mapNode) {
 // splitSums takes the lines of sha256sum out of a text; other lines but empty
 // ones are noise.
 func splitSums(text string) (sums []FileSum, noise []Noise) {
+	sums = []FileSum{}
 	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if len(line) > 66 && (line[64:66] == "  " || line[64:66] == " *") && clean(line[66:]) {

@@ -39,7 +39,7 @@ func ParseSettings(file string, data []byte) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &strictReader{walker: walker{findings: findings{file: file}}, lines: map[string]int{}}
+	r := &strictReader{walker: walker{findings: newFindings(file, data)}, lines: map[string]int{}}
 	var s Settings
 	r.value(root, "", reflect.ValueOf(&s).Elem())
 	for _, name := range sortedKeys(s.Files) {

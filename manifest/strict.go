@@ -87,6 +87,7 @@ func (r *strictReader) dictionary(n *yaml.Node, path string, v reflect.Value) {
 	for _, k := range m.keys {
 		e := reflect.New(v.Type().Elem()).Elem()
 		r.value(m.vals[k], path+"["+k+"]", e)
+		r.lines[path+"["+k+"]"] = m.at[k]
 		v.SetMapIndex(reflect.ValueOf(k), e)
 	}
 }
@@ -100,6 +101,7 @@ func (r *strictReader) structure(n *yaml.Node, path string, v reflect.Value) {
 		m.seen[f.key] = true
 		if c := m.vals[f.key]; c != nil {
 			r.value(c, join(path, f.key), v.FieldByIndex(f.index))
+			r.lines[join(path, f.key)] = m.at[f.key]
 		}
 	}
 	for _, k := range m.keys {

@@ -41,13 +41,13 @@ func readNode(file string, data []byte, max int, only bool) (*yaml.Node, error) 
 		f.add(0, "it has more than %d items", maxIndicators)
 		return nil, f.err()
 	}
-	root, rest, err := decodeNode(data)
+	root, rest, err := decodeNode(bytes.NewReader(data), only)
 	if err != nil {
 		line := errorLine(data, err)
 		f.add(line, "%s", explainYAML(err, lineOf(data, line)))
 		return nil, f.err()
 	}
-	if root == nil {
+	if root == nil || isNull(root) {
 		f.add(1, "it is empty")
 		return nil, f.err()
 	}
@@ -102,16 +102,16 @@ func indicators(data []byte) int {
 	return n
 }
 
-// decodeNode returns the root of the first document, nil if there is none, and
-// whether anything follows it.
-func decodeNode(data []byte) (root *yaml.Node, rest bool, err error) {
+// decodeNode returns the root of the first document, nil if there is none, and,
+// if look is set, whether anything follows it.
+func decodeNode(r io.Reader, look bool) (root *yaml.Node, rest bool, err error) {
 	defer func() {
 		// The parser is not ours and what it reads is hostile: its panic is an error.
-		if r := recover(); r != nil {
-			root, rest, err = nil, false, fmt.Errorf("yaml: %v", r)
+		if p := recover(); p != nil {
+			root, rest, err = nil, false, fmt.Errorf("yaml: %v", p)
 		}
 	}()
-	d := yaml.NewDecoder(bytes.NewReader(data))
+	d := yaml.NewDecoder(r)
 	var doc yaml.Node
 	if err := d.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -122,25 +122,64 @@ func decodeNode(data []byte) (root *yaml.Node, rest bool, err error) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		return nil, false, nil
 	}
-	var next yaml.Node
-	return doc.Content[0], !errors.Is(d.Decode(&next), io.EOF), nil
+	if look {
+		var next yaml.Node
+		rest = !errors.Is(d.Decode(&next), io.EOF)
+	}
+	return doc.Content[0], rest, nil
 }
 
 // errorLine finds the line that makes data fail as it does. The parser itself
 // often names the beginning of the surrounding block, so the shortest run of
-// leading lines that fails in the very same way is looked for.
+// leading lines that fails in the very same way is looked for, backwards from
+// the last line that the parser asked for.
 func errorLine(data []byte, err error) int {
 	ends := lineEnds(data)
-	lo, hi := 1, len(ends) // the answer is in [lo, hi]
+	fails := func(n int) bool {
+		_, _, e := decodeNode(bytes.NewReader(data[:ends[n-1]]), false)
+		return e != nil && e.Error() == err.Error()
+	}
+	feed := &lineFeed{data: data, ends: ends}
+	decodeNode(feed, false)
+	lo, hi := 1, max(feed.lines, 1) // the answer is in [lo, hi]
+	if !fails(hi) {
+		hi = len(ends)
+	}
+	for step := 1; hi-step >= lo; step *= 2 {
+		if !fails(hi - step) {
+			lo = hi - step + 1
+			break
+		}
+		hi -= step
+	}
 	for lo < hi {
-		mid := (lo + hi) / 2
-		if _, _, e := decodeNode(data[:ends[mid-1]]); e != nil && e.Error() == err.Error() {
+		if mid := (lo + hi) / 2; fails(mid) {
 			hi = mid
 		} else {
 			lo = mid + 1
 		}
 	}
 	return lo
+}
+
+// lineFeed hands out at most a line at a time and counts them.
+type lineFeed struct {
+	data  []byte
+	ends  []int
+	pos   int
+	lines int // begun
+}
+
+func (f *lineFeed) Read(p []byte) (int, error) {
+	if f.pos == len(f.data) {
+		return 0, io.EOF
+	}
+	if f.lines == 0 || f.pos == f.ends[f.lines-1] {
+		f.lines++
+	}
+	n := copy(p, f.data[f.pos:f.ends[f.lines-1]])
+	f.pos += n
+	return n, nil
 }
 
 // lineEnds returns, for each line of data, the offset behind it.
