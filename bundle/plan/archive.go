@@ -1,0 +1,205 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"satchel/aptmirror"
+	"satchel/aptmirror/fetch"
+	"satchel/manifest"
+)
+
+// maxRelease bounds an InRelease file, in bytes; Debian's are 150 kB.
+const maxRelease = 16 << 20
+
+// archive is one suite as it was found.
+type archive struct {
+	pin      manifest.ArchivePin
+	pocket   aptmirror.Pocket
+	closed   bool
+	release  *aptmirror.Release
+	packages map[string][]aptmirror.Package // by architecture
+	used     bool                           // the lock refers to it
+}
+
+// archive reads the release file of a pocket, once.
+func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, closed bool) (*archive, error) {
+	a := &archive{pocket: pocket, closed: closed, packages: map[string][]aptmirror.Package{}}
+	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, Components: pocket.Components}
+	if old, ok := p.suites[a.pin.ID()]; ok {
+		return old, nil
+	}
+	if err := p.readRelease(ctx, a); err != nil {
+		return nil, fmt.Errorf("reading archive %s: %w", a.pin.ID(), err)
+	}
+	p.suites[a.pin.ID()] = a
+	return a, nil
+}
+
+// urls are the addresses of a file below dists/SUITE/ of an archive.
+func (p *Planner) urls(a *archive, path string) []string {
+	return p.under(a, "dists/"+a.pin.Suite+"/"+path)
+}
+
+// under are the addresses of a file below an archive's top.
+func (p *Planner) under(a *archive, path string) []string {
+	var list []string
+	for _, m := range p.Mirrors(a.pocket, a.closed) {
+		list = append(list, strings.TrimSuffix(m, "/")+"/"+path)
+	}
+	return list
+}
+
+// readRelease fetches and checks InRelease, or Release and Release.gpg where
+// an old suite has no InRelease.
+func (p *Planner) readRelease(ctx context.Context, a *archive) error {
+	signed, _, err := p.Fetch.Get(ctx, p.urls(a, "InRelease"), maxRelease, fetch.Conditional{})
+	var signers []aptmirror.Signer
+	switch {
+	case err == nil:
+		a.release, signers, err = p.Keyring.VerifyInRelease(signed, p.Now)
+		if err == nil {
+			err = p.keep(ctx, a, "InRelease", signed)
+		}
+	case a.closed:
+		signers, err = p.readDetached(ctx, a, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.checkSuite(); err != nil {
+		return err
+	}
+	if err := a.release.Fresh(p.Now); err != nil && !a.closed && !p.IgnoreExpiry {
+		return err
+	}
+	a.pin.Date = a.release.Date.UTC().Format(time.RFC3339)
+	return p.keepKeys(ctx, a, signers)
+}
+
+// readDetached is for suites from before InRelease; why is what InRelease gave.
+func (p *Planner) readDetached(ctx context.Context, a *archive, why error) ([]aptmirror.Signer, error) {
+	text, _, err := p.Fetch.Get(ctx, p.urls(a, "Release"), maxRelease, fetch.Conditional{})
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	sig, _, err := p.Fetch.Get(ctx, p.urls(a, "Release.gpg"), maxRelease, fetch.Conditional{})
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	release, signers, err := p.Keyring.VerifyRelease(text, sig, p.Now)
+	if err != nil {
+		return nil, err
+	}
+	a.release = release
+	return signers, errors.Join(p.keep(ctx, a, "Release", text), p.keep(ctx, a, "Release.gpg", sig))
+}
+
+// keep stores a small file of the archive and pins it.
+func (p *Planner) keep(ctx context.Context, a *archive, path string, data []byte) error {
+	b, err := p.Store.Add(ctx, bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return err
+	}
+	a.pin.Release = append(a.pin.Release, manifest.ArchiveFile{Path: path, Blob: b})
+	return nil
+}
+
+// keepKeys stores the public keys that signed, as the keyring held them.
+func (p *Planner) keepKeys(ctx context.Context, a *archive, signers []aptmirror.Signer) error {
+	for _, s := range signers {
+		a.pin.SignedBy = append(a.pin.SignedBy, s.Fingerprint)
+	}
+	keys, err := p.Keyring.Subset(a.pin.SignedBy)
+	if err != nil {
+		return err
+	}
+	a.pin.Keyring, err = p.Store.Add(ctx, bytes.NewReader(keys), int64(len(keys)))
+	return err
+}
+
+// checkSuite refuses a release file of another suite that a mirror, or
+// somebody on the way, puts in the place of the right one.
+func (a *archive) checkSuite() error {
+	r := a.release
+	bare := strings.TrimSuffix(a.pin.Suite, "/updates") // Debian's security suites up to buster
+	for _, name := range []string{r.Suite, r.Codename, r.Codename + "-security"} {
+		if name != "" && (name == a.pin.Suite || name == bare) {
+			return nil
+		}
+	}
+	return fmt.Errorf("its release file is that of suite %q, codename %q", r.Suite, r.Codename)
+}
+
+// load reads the Packages indexes of an architecture, fetching them first.
+func (p *Planner) load(ctx context.Context, a *archive, arch string, number int) ([]aptmirror.Package, error) {
+	if list, ok := a.packages[arch]; ok {
+		return list, nil
+	}
+	var files []manifest.ArchiveFile
+	for _, c := range a.pin.Components {
+		path, blob, ok := a.release.Index(c, arch)
+		if !ok {
+			return nil, fmt.Errorf("reading archive %s: it has no packages of %s for %s", a.pin.ID(), c, arch)
+		}
+		files = append(files, manifest.ArchiveFile{Path: path, Blob: blob})
+	}
+	if err := p.fetchIndexes(ctx, a, files); err != nil {
+		return nil, err
+	}
+	var all []aptmirror.Package
+	for _, f := range files {
+		list, err := p.readIndex(f, a, number)
+		if err != nil {
+			return nil, fmt.Errorf("reading archive %s: %w", a.pin.ID(), err)
+		}
+		all = append(all, list...)
+	}
+	a.packages[arch] = all
+	return all, nil
+}
+
+// fetchIndexes puts index files into the store and pins them.
+func (p *Planner) fetchIndexes(ctx context.Context, a *archive, files []manifest.ArchiveFile) error {
+	var jobs []fetch.Job
+	for _, f := range files {
+		jobs = append(jobs, fetch.Job{Name: a.pin.ID() + " " + f.Path, URLs: p.indexURLs(a, f), Blob: f.Blob})
+	}
+	if err := p.Fetch.Fetch(ctx, p.Store, jobs, p.Progress("indexes")); err != nil {
+		return fmt.Errorf("fetching the indexes of %s: %w", a.pin.ID(), err)
+	}
+	for _, f := range files {
+		if !slices.Contains(a.pin.Indexes, f) {
+			a.pin.Indexes = append(a.pin.Indexes, f)
+		}
+	}
+	return nil
+}
+
+// indexURLs prefers by-hash, which a mirror that is being updated still has.
+func (p *Planner) indexURLs(a *archive, f manifest.ArchiveFile) []string {
+	plain := p.urls(a, f.Path)
+	if !a.release.AcquireByHash {
+		return plain
+	}
+	return append(p.urls(a, a.release.ByHash(f.Path)), plain...)
+}
+
+func (p *Planner) readIndex(f manifest.ArchiveFile, a *archive, number int) ([]aptmirror.Package, error) {
+	raw, err := p.Store.Open(f.Blob)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	text, err := aptmirror.Decompress(f.Path, raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	defer text.Close()
+	return aptmirror.ReadPackages(a.pin.ID()+" "+f.Path, text, number)
+}

@@ -1,0 +1,79 @@
+// Package plan makes locks: it is the step that decides. It reads what
+// descriptors wish for, asks archives, registries, git servers and the user's
+// own folder what there is, and pins every wish to a hash. What it fetched on
+// the way is left in the blob store, so that gathering need not fetch it again.
+package plan
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"satchel/aptmirror"
+	"satchel/aptmirror/fetch"
+	"satchel/bundle/source"
+	"satchel/bundle/store"
+	"satchel/manifest"
+)
+
+// Planner knows where to ask. All fields are needed.
+type Planner struct {
+	Fetch    *fetch.Client
+	Store    *store.Store
+	Git      source.Options
+	Now      time.Time
+	Progress func(what string) fetch.Progress
+	Story    func(line string)
+
+	// Keyring holds the keys that archives are checked against.
+	Keyring *aptmirror.Keyring
+	// Mirrors gives the addresses to try, in order, for a pocket of an archive.
+	// closed says that the suite is no longer in its main archive.
+	Mirrors func(pocket aptmirror.Pocket, closed bool) []string
+	// IgnoreExpiry takes an InRelease whose Valid-Until has passed.
+	IgnoreExpiry bool
+
+	suites map[string]*archive // archives read so far, by ID
+}
+
+// Request is one descriptor and what the command line says about it.
+type Request struct {
+	Descriptor *manifest.Descriptor
+	Settings   *manifest.Settings
+	Inputs     string            // folder of files; "" if none
+	Commits    map[string]string // -c: directory → commit, for remotes without one
+	URLs       map[string]string // -u: directory → URL, instead of the descriptor's
+	Base       []string          // base packages instead of gitian's; nil: gitian's
+	// Image imports the base system of one architecture; nil means bootstrap.
+	Image func(ctx context.Context, architecture string) (manifest.Image, error)
+}
+
+// Lock plans all requests. The answer is sorted and valid.
+func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
+	p.suites = map[string]*archive{}
+	lock := &manifest.Lock{Version: manifest.LockVersion}
+	for _, r := range requests {
+		pin, err := p.descriptor(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("planning %s: %w", r.Descriptor.Name, err)
+		}
+		lock.Descriptors = append(lock.Descriptors, pin)
+		for _, t := range r.Descriptor.Targets() {
+			target, err := p.target(ctx, r, t.Suite, t.Architecture)
+			if err != nil {
+				return nil, fmt.Errorf("planning %s for %s %s: %w", r.Descriptor.Name, t.Suite, t.Architecture, err)
+			}
+			lock.Targets = append(lock.Targets, target)
+		}
+	}
+	for _, a := range p.suites {
+		if a.used {
+			lock.Archives = append(lock.Archives, a.pin)
+		}
+	}
+	lock.Sort()
+	if err := lock.Validate(); err != nil {
+		return nil, fmt.Errorf("checking the new lock: %w", err)
+	}
+	return lock, p.Store.Flush()
+}

@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"satchel/aptmirror"
+	"satchel/imagestore"
+	"satchel/manifest"
+)
+
+// target pins the base system and the packages of one build.
+func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string) (manifest.Target, error) {
+	d := r.Descriptor
+	t := manifest.Target{
+		Descriptor: d.Name, Distro: d.Distro, Suite: suiteName, Architecture: arch,
+		Image: manifest.Image{Kind: manifest.ImageBootstrap}, Packages: []manifest.PackagePin{},
+	}
+	suite, ok := aptmirror.Lookup(d.Distro, suiteName)
+	if !ok {
+		return t, fmt.Errorf("%s has no suite %q that satchel knows", d.Distro, suiteName)
+	}
+	if len(d.Repositories) > 0 {
+		return t, fmt.Errorf("%s: repositories are not supported yet", d.File)
+	}
+	native := dpkgArch(arch)
+	archives, infos, packages, err := p.read(ctx, suite, native, d.Multiarch)
+	if err != nil {
+		return t, err
+	}
+	pool, err := aptmirror.NewPool(native, d.Multiarch, infos, packages)
+	if err != nil {
+		return t, err
+	}
+	wishes := aptmirror.Plan{Essential: true}
+	if r.Image == nil {
+		t.Image.MergedUsr = suite.MergedUsr
+	} else {
+		if wishes.Installed, err = p.image(ctx, r, native, &t); err != nil {
+			return t, err
+		}
+		wishes.Essential, wishes.Upgrade = false, true
+	}
+	base := r.Base
+	if base == nil {
+		base = suite.BasePackages
+	}
+	wishes.Steps = []aptmirror.Step{{Why: "base", Wishes: base}, {Why: "asked for", Wishes: d.Packages}}
+	p.Story(fmt.Sprintf("Resolving the packages of %s for %s %s", d.Name, suiteName, arch))
+	solution, err := aptmirror.Resolve(pool, wishes)
+	if err != nil {
+		return t, err
+	}
+	p.pin(&t, solution, archives, wishes.Installed, packages)
+	return t, nil
+}
+
+// dpkgArch is dpkg's name of a gitian architecture.
+func dpkgArch(arch string) string {
+	if arch == "linux64" {
+		return "amd64"
+	}
+	return arch
+}
+
+// read loads the indexes of all pockets of a suite.
+func (p *Planner) read(ctx context.Context, suite aptmirror.Suite, native string, foreign []string) ([]*archive, []aptmirror.ArchiveInfo, []aptmirror.Package, error) {
+	var archives []*archive
+	var infos []aptmirror.ArchiveInfo
+	var packages []aptmirror.Package
+	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
+	for i, pocket := range suite.Pockets {
+		a, err := p.archive(ctx, pocket, suite.Closed)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		a.used = true
+		archives = append(archives, a)
+		infos = append(infos, a.info())
+		for _, arch := range append([]string{native}, foreign...) {
+			list, err := p.load(ctx, a, arch, i)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			packages = append(packages, list...)
+		}
+	}
+	return archives, infos, packages, nil
+}
+
+func (a *archive) info() aptmirror.ArchiveInfo {
+	r := a.release
+	return aptmirror.ArchiveInfo{Suite: r.Suite, Codename: r.Codename, NotAutomatic: r.NotAutomatic, ButAutomaticUpgrades: r.ButAutomaticUpgrades}
+}
+
+// image imports the base system and returns what is installed in it.
+func (p *Planner) image(ctx context.Context, r Request, native string, t *manifest.Target) ([]aptmirror.Package, error) {
+	img, err := r.Image(ctx, native)
+	if err != nil {
+		return nil, fmt.Errorf("importing the base image: %w", err)
+	}
+	t.Image = img
+	status, _, _, err := imagestore.Status(ctx, img, p.Store)
+	if err != nil {
+		return nil, fmt.Errorf("reading what the base image holds: %w", err)
+	}
+	all, err := aptmirror.ReadStatus(img.From+" var/lib/dpkg/status", bytes.NewReader(status))
+	if err != nil {
+		return nil, err
+	}
+	var installed []aptmirror.Package
+	for _, k := range all {
+		if k.Status == "install ok installed" || k.Status == "hold ok installed" {
+			installed = append(installed, k)
+		}
+	}
+	return installed, nil
+}
+
+// pin writes a solution into the target.
+func (p *Planner) pin(t *manifest.Target, s *aptmirror.Solution, archives []*archive, installed, packages []aptmirror.Package) {
+	type key struct{ name, arch string }
+	replaced := map[key]bool{}
+	for _, c := range s.Install {
+		k := c.Package
+		replaced[key{k.Name, k.Architecture}] = true
+		t.Packages = append(t.Packages, manifest.PackagePin{
+			Name: k.Name, Version: k.Version, Architecture: k.Architecture,
+			Archive: archives[k.Archive].pin.ID(), Path: k.Filename, Blob: k.Blob, Why: c.Why,
+		})
+	}
+	known := hashes(packages, installed)
+	for _, k := range installed {
+		if replaced[key{k.Name, k.Architecture}] {
+			continue
+		}
+		pin := manifest.InstalledPin{Name: k.Name, Version: k.Version, Architecture: k.Architecture}
+		if d, ok := known[[3]string{k.Name, k.Version, k.Architecture}]; ok {
+			pin.SHA256 = &d
+		}
+		t.Installed = append(t.Installed, pin)
+	}
+}
+
+// hashes finds the .deb of each installed package in the indexes.
+func hashes(packages, installed []aptmirror.Package) map[[3]string]manifest.Digest {
+	want := map[[3]string]bool{}
+	for _, k := range installed {
+		want[[3]string{k.Name, k.Version, k.Architecture}] = true
+	}
+	found := map[[3]string]manifest.Digest{}
+	for _, k := range packages {
+		if id := [3]string{k.Name, k.Version, k.Architecture}; want[id] {
+			found[id] = k.Blob.SHA256
+		}
+	}
+	return found
+}
