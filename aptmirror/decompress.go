@@ -28,9 +28,27 @@ const maxDictionary = 64 << 20
 //
 // Close frees the decoder; it does not close r.
 func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
-	d := &decompressed{name: name}
-	var err error
-	switch path.Ext(name) {
+	d := &decompressed{name: name, r: r}
+	switch ext := path.Ext(name); ext {
+	case ".gz", ".xz", ".bz2", ".lzma", ".zst":
+		br := bufio.NewReader(r)
+		_, err := br.Peek(1) // no decoder may take nothing for an empty stream
+		if err == nil {
+			err = d.open(ext, br)
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decompressing %s: %w", name, err)
+		}
+	}
+	return d, nil
+}
+
+// open chooses the decoder.
+func (d *decompressed) open(ext string, r *bufio.Reader) (err error) {
+	switch ext {
 	case ".gz":
 		var z *gzip.Reader
 		if z, err = gzip.NewReader(r); err == nil {
@@ -48,16 +66,8 @@ func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
 		if err == nil {
 			d.r, d.close = z, func() error { z.Close(); return nil }
 		}
-	default:
-		d.r = r
 	}
-	if err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("decompressing %s: %w", name, err)
-	}
-	return d, nil
+	return err
 }
 
 // decompressed names the file in a decoder's errors.
@@ -85,8 +95,7 @@ func (d *decompressed) Close() error {
 // newLZMA reads the format of the old lzma tool. Its header says how large the
 // dictionary is, and the decoder takes its word, so the header is checked here
 // first.
-func newLZMA(r io.Reader) (io.Reader, error) {
-	br := bufio.NewReader(r)
+func newLZMA(br *bufio.Reader) (io.Reader, error) {
 	header, err := br.Peek(13)
 	if err != nil {
 		return nil, err

@@ -126,9 +126,9 @@ func readSource(s *Stanza) (Source, error) {
 
 // parseSum reads a line "SHA256 SIZE PATH" of a Release file or Sources index.
 func parseSum(line string) (string, manifest.Blob, error) {
-	hash, rest, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
-	size, file, _ := strings.Cut(strings.TrimLeft(rest, " \t"), " ")
-	file = strings.Trim(file, " \t")
+	hash, rest := cutWord(line)
+	size, rest := cutWord(rest)
+	file := strings.Trim(rest, " \t")
 	digest, err := manifest.ParseDigest(hash)
 	if err != nil {
 		return "", manifest.Blob{}, err
@@ -141,4 +141,13 @@ func parseSum(line string) (string, manifest.Blob, error) {
 		return "", manifest.Blob{}, err
 	}
 	return file, manifest.Blob{SHA256: digest, Size: n}, nil
+}
+
+// cutWord cuts the first word off s; words are separated by spaces and tabs.
+func cutWord(s string) (word, rest string) {
+	s = strings.TrimLeft(s, " \t")
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
 }
