@@ -82,7 +82,7 @@ func (r *descriptorReader) descriptor(d *Descriptor, root *yaml.Node) {
 	}
 	d.ImageDigests = r.imageDigests(m, len(d.Suites))
 	for _, n := range r.list(m, "optionals", false) {
-		d.Optionals = append(d.Optionals, r.text(n, "optionals"))
+		d.Optionals = append(d.Optionals, r.printable(n, "optionals"))
 	}
 	if n := r.must(m, "script"); n != nil {
 		d.Script = r.text(n, "script")

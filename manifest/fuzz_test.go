@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -25,7 +24,7 @@ func soundError(t *testing.T, data []byte, err error) {
 		strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029") + 1
 	last := 0
 	for _, q := range p.List {
-		if q.Line < 0 || q.Line > most || q.Line < last && q.Line != 0 || q.Message == "" || !utf8.ValidString(q.Message) {
+		if q.Line < 0 || q.Line > most || q.Line < last && q.Line != 0 || q.Message == "" || !clean(q.Message) {
 			t.Fatalf("got %+v, want a line up to %d after %d", q, most, last)
 		}
 		last = q.Line

@@ -33,6 +33,7 @@ func bombs() map[string]string {
 		"wide":             "files: [" + strings.Repeat("a,", 2<<20) + "]",
 		"wide, allowed":    "files: [" + strings.Repeat("a,", 500000) + "]",
 		"many remotes":     many + strings.Repeat("files: *r\n", 400),
+		"packages again":   "packages: &p [" + strings.Repeat("a,", 200000) + "]\nrepositories:\n" + strings.Repeat("- {source: deb a, distribution: a, packages: *p}\n", 20000),
 		"long line":        "name: " + strings.Repeat("x", 4<<20-10),
 		"too long":         strings.Repeat("#\n", 40<<20),
 		"comments":         strings.Repeat("#\n", 2<<20-10) + "a: b",

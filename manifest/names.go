@@ -124,7 +124,7 @@ func packageName(s string) bool {
 
 // packageVersion reports whether s is spelled as a Debian version.
 func packageVersion(s string) bool {
-	return len(s) <= 255 && word(s, ".+~:-") && !strings.Contains(s, "_") && (s[0] >= '0' && s[0] <= '9' || word(s[:1], ""))
+	return len(s) <= 255 && word(s, ".+~:-") && !strings.Contains(s, "_") && word(s[:1], "")
 }
 
 // architecture reports whether s is spelled as a Debian architecture.

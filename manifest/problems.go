@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -71,4 +72,13 @@ func (f *findings) err() error {
 		f.list = append(f.list, Problem{Message: fmt.Sprintf("%d more problems are not listed", f.more)})
 	}
 	return &Problems{File: f.file, List: f.list}
+}
+
+// display returns s as it may stand in a message: bare if it is short and
+// printable, quoted otherwise.
+func display(s string) string {
+	if clean(s) && len(s) <= 80 {
+		return s
+	}
+	return strconv.Quote(shorten(s))
 }

@@ -53,7 +53,8 @@ type BaseManifest struct {
 	Noise  []Noise   `json:"noise,omitempty"`
 }
 
-// Noise is a line of a manifest that is no sum: what apt or sudo said there.
+// Noise is a line of a manifest that is no sum: what apt or sudo said there. Its
+// text is anybody's; quote it before a terminal sees it.
 type Noise struct {
 	At   int    `json:"at"` // how many sums stand before it
 	Text string `json:"text"`

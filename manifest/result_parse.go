@@ -98,7 +98,7 @@ func (r *resultReader) optionals(res *Result, m *mapNode) {
 	}
 	res.Optionals = []string{}
 	for _, n := range r.list(m, "optionals", false) {
-		res.Optionals = append(res.Optionals, r.text(n, "optionals"))
+		res.Optionals = append(res.Optionals, r.printable(n, "optionals"))
 	}
 }
 
@@ -119,21 +119,20 @@ func (r *resultReader) sums(m *mapNode, key string, required bool) []FileSum {
 }
 
 func (r *resultReader) base(m *mapNode) []BaseManifest {
+	all := []BaseManifest{}
 	n := m.take("base_manifests")
 	if n == nil {
-		r.missing(m, "base_manifests")
-		return nil
+		return all
 	}
 	b := r.pairs(n, "base_manifests")
 	if b == nil {
-		return nil
+		return all
 	}
-	all := []BaseManifest{}
 	for _, k := range b.keys {
 		r.check(&yaml.Node{Kind: yaml.ScalarNode, Line: b.at[k]}, "base_manifests", CheckName, k)
 		one := BaseManifest{Target: k, Sums: []FileSum{}}
 		if v := b.take(k); v != nil {
-			one.Sums, one.Noise = splitSums(r.text(v, k))
+			one.Sums, one.Noise = splitSums(r.text(v, "base_manifests"))
 		}
 		all = append(all, one)
 	}

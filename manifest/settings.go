@@ -43,18 +43,18 @@ func ParseSettings(file string, data []byte) (*Settings, error) {
 	var s Settings
 	r.value(root, "", reflect.ValueOf(&s).Elem())
 	for _, name := range sortedKeys(s.Files) {
-		path := "files[" + name + "]"
+		path := "files[" + display(name) + "]"
 		r.note(path, CheckFileName(name))
 		r.note(path, s.Files[name].check())
 	}
 	for _, name := range sortedKeys(s.Mirrors) {
-		r.note("mirrors["+name+"]", CheckName(name))
+		r.note("mirrors["+display(name)+"]", CheckName(name))
 		for i, u := range s.Mirrors[name] {
-			r.note(fmt.Sprintf("mirrors[%s][%d]", name, i), checkMirror(u))
+			r.note(fmt.Sprintf("mirrors[%s][%d]", display(name), i), checkMirror(u))
 		}
 	}
 	for _, dir := range sortedKeys(s.Remotes) {
-		path := "remotes[" + dir + "]"
+		path := "remotes[" + display(dir) + "]"
 		r.note(path, CheckName(dir))
 		r.note(path, s.Remotes[dir].check())
 	}

@@ -64,6 +64,9 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"    commit: release/1.0", "    commit: -x", `x:13: remotes[tool]: "-x" names no`},
 		{"    url: /srv/git/tool.git\n    commit: release/1.0\n", "    {}\n", `x:13: remotes[tool]: it says nothing`},
 		{"  tool:", "  a/b:", `x:13: remotes[a/b]: "a/b" may hold only`},
+		{"  tool:", "  \"\\e[2J\":", `x:13: remotes["\x1b[2J"]: "\x1b[2J" may hold only`},
+		{"  tool:", "  &a tool:", `x:13: remotes: a key must be a word, without anchor`},
+		{"mirrors:", "!!str mirrors:", `x:10: the document: a key must be a word, without anchor`},
 		{soundSettings, "- a", `x:1: the document must be a mapping`},
 	} {
 		text := strings.Replace(soundSettings, tt.old, tt.new, 1)

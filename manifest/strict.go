@@ -78,22 +78,34 @@ func (r *strictReader) list(n *yaml.Node, path string, v reflect.Value) {
 	}
 }
 
+// plainMapping is mapping for keys that are nothing but words.
+func (r *strictReader) plainMapping(n *yaml.Node, path string) (*mapNode, bool) {
+	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		if k := n.Content[i]; k.Anchor != "" || k.Kind == yaml.AliasNode || k.Style&yaml.TaggedStyle != 0 {
+			r.add(k.Line, "%s: a key must be a word, without anchor, alias or tag", pathName(path))
+			return nil, false
+		}
+	}
+	return r.mapping(n, pathName(path))
+}
+
 func (r *strictReader) dictionary(n *yaml.Node, path string, v reflect.Value) {
-	m, ok := r.mapping(n, pathName(path))
+	m, ok := r.plainMapping(n, path)
 	if !ok {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, k := range m.keys {
 		e := reflect.New(v.Type().Elem()).Elem()
-		r.value(m.vals[k], path+"["+k+"]", e)
-		r.lines[path+"["+k+"]"] = m.at[k]
+		at := path + "[" + display(k) + "]"
+		r.value(m.vals[k], at, e)
+		r.lines[at] = m.at[k]
 		v.SetMapIndex(reflect.ValueOf(k), e)
 	}
 }
 
 func (r *strictReader) structure(n *yaml.Node, path string, v reflect.Value) {
-	m, ok := r.mapping(n, pathName(path))
+	m, ok := r.plainMapping(n, path)
 	if !ok {
 		return
 	}

@@ -24,13 +24,14 @@ type mapNode struct {
 }
 
 // follow returns what n stands for, or nil when the document asks for more
-// nodes than any honest one has.
+// nodes than any honest one has. It counts what n holds at once, so that who
+// walks it need not.
 func (w *walker) follow(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode && n.Alias != nil {
 		n = n.Alias
 		w.visited++
 	}
-	w.visited++
+	w.visited += 1 + len(n.Content)
 	if w.visited > maxNodes {
 		if w.visited < 2*maxNodes { // say it once
 			w.visited = 2 * maxNodes
@@ -186,6 +187,15 @@ func (w *walker) text(n *yaml.Node, what string) string {
 	return n.Value
 }
 
+// printable is text that people can read.
+func (w *walker) printable(n *yaml.Node, what string) string {
+	s := w.text(n, what)
+	if s == "" || !clean(s) {
+		w.add(n.Line, "%s: %q is no readable text", what, shorten(s))
+	}
+	return s
+}
+
 // flag reads a boolean of YAML 1.1, as Ruby does: yes, no, on and off count. In
 // Ruby any quoted text is true, "false" included; that one is refused.
 func (w *walker) flag(m *mapNode, key string) bool {
@@ -229,7 +239,7 @@ func (w *walker) once(n *yaml.Node, what string, seen map[string]bool, s string)
 func (w *walker) unknown(m *mapNode, path string) {
 	for _, k := range m.keys {
 		if !m.seen[k] {
-			w.ignored = append(w.ignored, path+shorten(k))
+			w.ignored = append(w.ignored, path+display(k))
 		}
 	}
 }

@@ -20,7 +20,6 @@ const (
 	maxResult     = 16 << 20 // bytes of a result or an assert
 	maxIndicators = 1 << 19  // characters that could begin a YAML node
 	maxNodes      = 1 << 19  // nodes visited, aliases followed
-	maxDepth      = 64       // nesting
 )
 
 // readNode parses the first YAML document of data, which may begin with a byte
