@@ -44,9 +44,13 @@ func Dir(t *testing.T) string {
 	return t.TempDir()
 }
 
+// IsVictim tells whether this program is the one that a test kills: it must
+// leave everything as it is.
+func IsVictim() bool { return os.Getenv(victimVar) != "" }
+
 // Run runs every test against the engines that open makes.
 func Run(t *testing.T, open Opener) {
-	if os.Getenv(victimVar) != "" {
+	if IsVictim() {
 		victim(t, open)
 		return
 	}

@@ -121,7 +121,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 		for _, dir := range []string{"/", "/dev/", "/dev/shm/"} {
 			for name, node := range map[string][2]int64{
 				"vda": {typeBlk, 254 << 8}, "sda": {typeBlk, 8 << 8}, "loop": {typeBlk, 7 << 8}, "mem": {typeChr, 1<<8 | 1}, "kmsg": {typeChr, 1<<8 | 11},
-				"kvm": {typeChr, 10<<8 | 232}, "fuse": {typeChr, 10<<8 | 229}, "tun": {typeChr, 10<<8 | 200}, "vsock": {typeChr, 10<<8 | 121},
+				"kvm": {typeChr, 10<<8 | 232}, "fuse": {typeChr, 10<<8 | 229}, "vsock": {typeChr, 10<<8 | 121},
 			} {
 				if r := c.ask(wire.Request{Op: "mknod", Path: dir + name, Mode: uint32(node[0]) | 0o666, N: node[1]}); r.Error != "" {
 					continue

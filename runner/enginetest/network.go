@@ -132,6 +132,14 @@ var networkTests = map[string]func(*testing.T, *suite){
 		if r := c.ask(syscallOf(unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, ifreq)); r.Errno != int(unix.EPERM) {
 			t.Errorf("taking lo down: %q, want not permitted", r.Error)
 		}
+		c.must(wire.Request{Op: "mknod", Path: "/tun", Mode: typeChr | 0o600, N: 10<<8 | 200})
+		if r := c.ask(syscallOf(unix.SYS_OPENAT, unix.AT_FDCWD, "/tun", unix.O_RDWR, 0)); r.Error == "" { // Docker lets it be opened
+			copy(ifreq, "tun0")
+			ifreq[16] = 1 // IFF_TUN
+			if r := c.ask(syscallOf(unix.SYS_IOCTL, r.N, unix.TUNSETIFF, ifreq)); r.Errno != int(unix.EPERM) {
+				t.Errorf("making a tunnel: %q, want not permitted", r.Error)
+			}
+		}
 		// RTM_NEWLINK of a dummy interface.
 		nl := c.must(syscallOf(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)).N
 		message := append([]byte{52, 0, 0, 0, 16, 0, 5, 6, 1, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 16)...)

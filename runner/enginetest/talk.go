@@ -21,7 +21,8 @@ import (
 type container struct {
 	t *testing.T
 	runner.Process
-	out *bufio.Reader
+	out    *bufio.Reader
+	docker bool
 }
 
 // start starts a container and closes it at the end of the test.
@@ -41,7 +42,7 @@ func (s *suite) startContext(t *testing.T, ctx context.Context, e runner.Engine,
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return &container{t: t, Process: p, out: bufio.NewReaderSize(p.Stdout(), 1<<20)}
+	return &container{t: t, Process: p, docker: e.Name() == "docker", out: bufio.NewReaderSize(p.Stdout(), 1<<20)}
 }
 
 // one starts a container with an empty root in an engine of its own.

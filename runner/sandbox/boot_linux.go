@@ -25,7 +25,7 @@ type boot struct {
 	Processes int64  `json:"processes,omitempty"` // as a resource limit; 0: a control group holds it
 	Memory    int64  `json:"memory,omitempty"`    // likewise
 	UserNS    bool   `json:"userNS,omitempty"`    // rootless: the namespaces belong to a user namespace
-	NoSync    bool   `json:"noSync,omitempty"`    // answer fsync and its like at once
+	Sudo      bool   `json:"sudo,omitempty"`      // set-id programs give rights
 
 	dates map[string]unix.Timespec // of the root's folders that the engine writes to
 }

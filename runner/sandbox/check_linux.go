@@ -21,6 +21,6 @@ func checkKernel() error {
 	if _, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("this kernel has no system call filters (CONFIG_SECCOMP_FILTER): %w", err)
 	}
-	_, err := filter(false)
+	_, err := filter()
 	return err
 }

@@ -39,8 +39,13 @@ func (b *boot) confine() error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && err != unix.EINVAL {
 		return fmt.Errorf("clearing ambient capabilities: %w", err)
 	}
-	if err := loadFilter(b.NoSync); err != nil {
+	if err := loadFilter(); err != nil {
 		return err
+	}
+	if !b.Sudo {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return fmt.Errorf("forbidding set-id programs: %w", err)
+		}
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	low, high := uint32(mask), uint32(mask>>32)
@@ -51,10 +56,9 @@ func (b *boot) confine() error {
 	return nil
 }
 
-// loadFilter installs the system call filter. no_new_privs stays as it is:
-// the init sets it for a build, and not for one that was allowed sudo.
-func loadFilter(noSync bool) error {
-	program, err := filter(noSync)
+// loadFilter installs the system call filter.
+func loadFilter() error {
+	program, err := filter()
 	if err != nil {
 		return err
 	}

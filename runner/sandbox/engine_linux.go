@@ -19,6 +19,7 @@ import (
 type Engine struct {
 	dir  string
 	init string
+	sudo bool
 
 	once   sync.Once // copies the init
 	copied string    // path of the copy
@@ -36,7 +37,7 @@ func New(o Options) (*Engine, error) {
 	if o.Init == "" {
 		return nil, errors.New("opening sandbox: no binary named for the container's init")
 	}
-	return &Engine{dir: filepath.Clean(o.Dir), init: o.Init}, nil
+	return &Engine{dir: filepath.Clean(o.Dir), init: o.Init, sudo: o.Sudo}, nil
 }
 
 // Name is "sandbox".

@@ -94,10 +94,9 @@ func checkContainer(c *runner.Container) error {
 
 // lay makes the folders that the container's root consists of.
 func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {
-	b := &boot{Init: e.copied, Hostname: c.Hostname}
+	b := &boot{Init: e.copied, Hostname: c.Hostname, Sudo: e.sudo}
 	var err error
 	if c.Environment.IsZero() {
-		b.NoSync = true // Keep syncs once for all
 		b.Root, err = r.mkdir(rootName, 0o755)
 		return b, err
 	}

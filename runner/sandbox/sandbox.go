@@ -37,4 +37,7 @@ type Options struct {
 	// Init is the path of the static satchel binary that will be the
 	// container's /.satchel/init.
 	Init string
+	// Sudo lets programs in the container gain rights by set-id files. The
+	// zero value does not.
+	Sudo bool
 }

@@ -1,0 +1,55 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"satchel/runner/sandbox/syscalls"
+)
+
+// daemon is what there is to know about the other side.
+type daemon struct {
+	machine string // its architecture, as uname says it
+	filter  string // the system call filter to hand it; "" keeps its own
+}
+
+// knowDaemon asks the daemon what it is, once.
+func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.daemon != nil {
+		return e.daemon, nil
+	}
+	host := e.client.DaemonHost()
+	info, err := e.client.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
+	}
+	if info.OSType != "linux" {
+		return nil, fmt.Errorf("the docker daemon at %s runs %s containers: switch it to Linux containers", host, printable(info.OSType))
+	}
+	if !slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") }) {
+		return nil, fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host)
+	}
+	d := &daemon{machine: info.Architecture}
+	version, err := e.client.ServerVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
+	}
+	// Podman takes what follows "seccomp=" for a path on its machine.
+	podman := false
+	for _, c := range version.Components {
+		podman = podman || strings.Contains(c.Name, "Podman")
+	}
+	if !podman {
+		filter, err := syscalls.Profile(syscalls.GOARCH(d.machine))
+		if err != nil {
+			return nil, fmt.Errorf("the docker daemon at %s (%s): %w", host, printable(d.machine), err)
+		}
+		d.filter = string(filter)
+	}
+	e.daemon = d
+	return d, nil
+}

@@ -1,0 +1,66 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+
+	"satchel/runner"
+)
+
+// Keep makes an image of the container. The name, by which it is found, is
+// given to it last.
+func (p *process) Keep(ctx context.Context, env runner.Environment) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.done:
+	default:
+		return errors.New("keeping environment: the container's init still runs")
+	}
+	switch {
+	case p.closed:
+		return errors.New("keeping environment: the container is gone")
+	case !p.empty:
+		return errors.New("keeping environment: only a container that began with an empty root can be kept")
+	case env.Key.IsZero() || env.Root.IsZero():
+		return errors.New("keeping environment: no key or no root named")
+	}
+	if err := p.engine.commit(ctx, p.id, env); err != nil {
+		return fmt.Errorf("keeping environment %s: %w", env.Key.Hex(), err)
+	}
+	return nil
+}
+
+// commit makes an image of container id. Within one program the first of
+// several that keep the same key wins; between programs one of them does.
+func (e *Engine) commit(ctx context.Context, id string, env runner.Environment) error {
+	f, err := e.initFile()
+	if err != nil {
+		return err
+	}
+	e.keep.Lock()
+	defer e.keep.Unlock()
+	if _, _, err := e.environment(ctx, env.Key); err == nil || !cerrdefs.IsNotFound(err) {
+		return err
+	}
+	made, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{
+		Comment: "satchel environment",
+		Config: &container.Config{Labels: map[string]string{
+			e.label(labelKey): env.Key.Hex(), e.label(labelRoot): env.Root.Hex(), e.label(labelInit): f.sum.Hex(),
+			e.label(labelRun): "", e.label(labelOwner): "", // not a container's any more
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.client.ImageTag(ctx, made.ID, e.environmentName(env.Key)); err != nil {
+		e.client.ImageRemove(context.WithoutCancel(ctx), made.ID, image.RemoveOptions{PruneChildren: true})
+		return err
+	}
+	return nil
+}

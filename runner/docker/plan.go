@@ -1,0 +1,103 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-units"
+
+	"satchel/runner"
+)
+
+// DefaultProcesses is how many processes and threads a container may have when
+// its Container does not say.
+const DefaultProcesses = 16384
+
+// shmSize is the size of /dev/shm, in bytes; the sandbox's is the same.
+const shmSize = 256 << 20
+
+// path is the init's whole environment, but for what daemons add.
+const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// capabilities are what the container's root may do: Docker's default list
+// without raw sockets, for which there is no network.
+var capabilities = []string{
+	"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+	"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+}
+
+// plan is all that a daemon is asked for.
+type plan struct {
+	name    string
+	config  *container.Config
+	host    *container.HostConfig
+	network *network.NetworkingConfig
+}
+
+// setting is what of a plan does not depend on the Container.
+type setting struct {
+	image  string // id
+	name   string
+	labels map[string]string
+	filter string // JSON of the system call filter, "" for the daemon's own
+	sudo   bool
+}
+
+// newPlan says how to run c from an image. There is no path by which a
+// network, a mount, a device or a right comes into it.
+func newPlan(c runner.Container, s setting) (plan, error) {
+	if err := checkContainer(&c); err != nil {
+		return plan{}, err
+	}
+	no, processes := false, c.Processes
+	config := &container.Config{
+		Image: s.image, Hostname: c.Hostname,
+		Entrypoint: []string{"/.satchel/init"}, Cmd: []string{"guest"},
+		Env: []string{path}, WorkingDir: "/", User: "0:0",
+		OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true,
+		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+		Labels:      s.labels,
+	}
+	host := &container.HostConfig{
+		NetworkMode: "none", IpcMode: "private", CgroupnsMode: "private",
+		DNS: []string{"127.0.0.1"}, DNSSearch: []string{"."}, ExtraHosts: []string{c.Hostname + ":127.0.1.1"},
+		CapDrop: []string{"ALL"}, CapAdd: capabilities,
+		Privileged: false, Init: &no, ShmSize: shmSize, OomScoreAdj: 500,
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		LogConfig:     container.LogConfig{Type: "none"}, // gigabytes of results pass through
+		Resources: container.Resources{
+			Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &processes,
+			Ulimits: []*units.Ulimit{{Name: "core", Soft: 0, Hard: 0}, {Name: "stack", Soft: 8 << 20, Hard: -1}},
+		},
+	}
+	if !s.sudo {
+		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")
+	}
+	if s.filter != "" {
+		host.SecurityOpt = append(host.SecurityOpt, "seccomp="+s.filter)
+	}
+	return plan{name: s.name, config: config, host: host, network: &network.NetworkingConfig{}}, nil
+}
+
+// checkContainer refuses what cannot be, and fills defaults in.
+func checkContainer(c *runner.Container) error {
+	if c.Hostname == "" {
+		c.Hostname = "satchel"
+	}
+	bad := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	}
+	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
+		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
+	}
+	if c.Memory < 0 || c.Processes < 0 {
+		return errors.New("a negative limit of memory or processes")
+	}
+	if c.Processes == 0 {
+		c.Processes = DefaultProcesses
+	}
+	return nil
+}
