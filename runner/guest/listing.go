@@ -222,7 +222,7 @@ func (l *line) attributes(at string) error {
 	names := strings.Split(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00")
 	sort.Strings(names)
 	for _, name := range names {
-		if strings.HasPrefix(name, "trusted.") { // the engine's own file system's
+		if !keepsAttribute(name) {
 			continue
 		}
 		value := make([]byte, 64<<10)
