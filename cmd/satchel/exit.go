@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"satchel/aptmirror/fetch"
+	"satchel/bundle"
+	"satchel/runner"
+)
+
+// The exit codes, as README.md and OFFLINE.md publish them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotVerified = 3
+	exitMissing     = 6
+	exitNetwork     = 7
+	exitInterrupted = 130
+)
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+// errUsage marks a command line that parses but makes no sense.
+var errUsage = errors.New("usage")
+
+// exitCode says how the program ends after err.
+func exitCode(err error) int {
+	var script *runner.ScriptError
+	var missing *fetch.MissingError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, bundle.ErrUntrusted), errors.Is(err, bundle.ErrCorrupt), errors.Is(err, bundle.ErrArchive):
+		return exitNotVerified
+	case errors.Is(err, bundle.ErrMissing), errors.As(err, &missing):
+		return exitMissing
+	case errors.As(err, &script) && len(script.Lookups) > 0:
+		return exitNetwork
+	}
+	return exitFailed
+}

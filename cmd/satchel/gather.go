@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"satchel/bundle"
+	"satchel/bundle/gather"
+	"satchel/imagestore/pull"
+	"satchel/manifest"
+)
+
+type gatherCmd struct {
+	Descriptors []string `arg:"" optional:"" name:"descriptor" type:"existingfile" help:"Gitian descriptors to lock first."`
+	Lock        string   `help:"Lock to fulfil, instead of descriptors." type:"existingfile" placeholder:"FILE"`
+	Output      string   `short:"o" help:"Bundle to write." placeholder:"FILE.satchel" required:""`
+	Sign        []string `help:"SSH private key to sign with, or a .pub file whose key the agent holds." placeholder:"KEY" sep:"none"`
+	Force       bool     `help:"Replace the bundle if it is there."`
+	From        []string `help:"Folders of .debs and files, and older bundles, to take content from." placeholder:"DIR|BUNDLE" sep:"none"`
+	lockFlags
+}
+
+// Run fetches and packs.
+func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
+	if (c.Lock == "") == (len(c.Descriptors) == 0) {
+		return fmt.Errorf("%w: gather takes either descriptors or --lock FILE", errUsage)
+	}
+	if _, err := os.Stat(c.Output); err == nil && !c.Force {
+		return fmt.Errorf("%s is there already: give another name with -o, or --force to replace it", c.Output)
+	}
+	signers, err := c.signers(ctx)
+	if err != nil {
+		return err
+	}
+	on, err := g.online(ui, c.lockFlags)
+	if err != nil {
+		return err
+	}
+	defer on.close()
+	lock, err := c.plan(ctx, on)
+	if err != nil {
+		return err
+	}
+	if err := on.gather(ctx, lock, c.From); err != nil {
+		return err
+	}
+	return on.pack(ctx, lock, c.Output, signers)
+}
+
+// plan reads the lock or makes one.
+func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error) {
+	if c.Lock == "" {
+		return on.lock(ctx, c.Descriptors, c.lockFlags)
+	}
+	text, err := os.ReadFile(c.Lock)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := manifest.ParseLock(c.Lock, text)
+	if err != nil {
+		return nil, err
+	}
+	return lock, on.own(ctx, lock, c.Lock, c.Inputs)
+}
+
+func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string) error {
+	if err := o.takeFrom(ctx, lock, from); err != nil {
+		return err
+	}
+	g := gather.Gatherer{
+		Fetch: o.fetch, Store: o.store, Git: o.git, Registry: pull.Options{Transport: o.fetch.Transport()}, Mirrors: o.mirrors,
+		Progress: o.progress, Story: o.ui.Step,
+	}
+	return g.All(ctx, lock)
+}
+
+// pack writes the bundle with its signatures.
+func (o *online) pack(ctx context.Context, lock *manifest.Lock, name string, signers []bundle.Signer) error {
+	doc, err := bundle.Manifest(lock)
+	if err != nil {
+		return err
+	}
+	var sigs []bundle.Signature
+	for _, s := range signers {
+		sig, err := s.Sign(ctx, doc)
+		if err != nil {
+			return fmt.Errorf("signing with %s: %w", s.Fingerprint(), err)
+		}
+		sigs = append(sigs, sig)
+	}
+	p := o.ui.progress("packing")
+	id, err := bundle.Create(ctx, name, lock, o.store, sigs, p)
+	p.Done()
+	if err != nil {
+		return fmt.Errorf("packing %s: %w", name, err)
+	}
+	o.ui.Stepf("%s: %s", name, summary(lock))
+	if len(sigs) == 0 {
+		o.ui.Step("It is not signed. Whoever runs it can check only that it is whole: sign it with --sign KEY.")
+	}
+	return o.ui.answer("%s  %s\n", id, name)
+}
+
+// signers reads the keys before anything long begins.
+func (c *gatherCmd) signers(ctx context.Context) ([]bundle.Signer, error) {
+	var list []bundle.Signer
+	for _, name := range c.Sign {
+		s, err := signer(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("reading signing key %s: %w", name, err)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// own puts what only the user has into the store: descriptors beside the lock
+// and files of the inputs folder, by hash.
+func (o *online) own(ctx context.Context, lock *manifest.Lock, lockFile, inputs string) error {
+	var problems []error
+	for _, d := range lock.Descriptors {
+		problems = append(problems, o.takeFile(ctx, d.Blob, lockFile, d.File))
+		for _, f := range d.Files {
+			if inputs != "" {
+				problems = append(problems, o.takeFile(ctx, f.Blob, inputs+"/", f.Name))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"satchel/bundle/plan"
+	"satchel/manifest"
+)
+
+// lockFlags say how to plan; lock and gather share them.
+type lockFlags struct {
+	Commit         map[string]string `short:"c" mapsep:"," help:"Commit, tag or branch for a remote without one." placeholder:"DIR=COMMIT"`
+	URL            map[string]string `short:"u" mapsep:"," help:"Other URL or folder for a remote." placeholder:"DIR=URL"`
+	Inputs         string            `help:"Folder that holds the descriptors' files." type:"existingdir" placeholder:"DIR"`
+	Image          string            `help:"Base system: a root tarball, a docker-save or OCI archive, or a registry reference. Default: bootstrap from packages alone." placeholder:"FILE|REF"`
+	BasePackages   []string          `help:"Base packages instead of gitian's." placeholder:"LIST"`
+	ArchiveKeyring []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
+	Mirror         []string          `help:"Mirror to ask first for an archive." placeholder:"ARCHIVE=URL" sep:"none"`
+	MirrorsOnly    bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
+	IgnoreExpiry   bool              `help:"Take an archive whose Valid-Until has passed."`
+}
+
+type lockCmd struct {
+	Descriptors []string `arg:"" name:"descriptor" type:"existingfile" help:"Gitian descriptors."`
+	Output      string   `short:"o" default:"satchel.lock" help:"File to write." placeholder:"FILE"`
+	lockFlags
+}
+
+// Run plans and writes the lock.
+func (c *lockCmd) Run(ctx context.Context, g *globals, ui *ui) error {
+	on, err := g.online(ui, c.lockFlags)
+	if err != nil {
+		return err
+	}
+	defer on.close()
+	lock, err := on.lock(ctx, c.Descriptors, c.lockFlags)
+	if err != nil {
+		return err
+	}
+	text, err := lock.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(c.Output, text); err != nil {
+		return err
+	}
+	ui.Stepf("%s: %s", c.Output, summary(lock))
+	return nil
+}
+
+// lock plans the descriptors with what the flags say.
+func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manifest.Lock, error) {
+	var requests []plan.Request
+	for _, name := range files {
+		r, err := o.request(name, f)
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, r)
+	}
+	p := plan.Planner{
+		Fetch: o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
+		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry,
+	}
+	return p.Lock(ctx, requests)
+}
+
+// request reads a descriptor and the satchel.yaml beside it.
+func (o *online) request(name string, f lockFlags) (plan.Request, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return plan.Request{}, err
+	}
+	d, err := manifest.ParseDescriptor(name, text)
+	if err != nil {
+		return plan.Request{}, err
+	}
+	for _, k := range d.Unknown {
+		o.ui.Stepf("%s: gitian does not know the key %q; it is ignored", name, k)
+	}
+	r := plan.Request{
+		Descriptor: d, Settings: &manifest.Settings{}, Inputs: f.Inputs,
+		Commits: f.Commit, URLs: f.URL, Base: f.BasePackages, Image: o.image(f.Image),
+	}
+	beside := filepath.Join(filepath.Dir(name), "satchel.yaml")
+	text, err = os.ReadFile(beside)
+	if errors.Is(err, os.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	if r.Settings, err = manifest.ParseSettings(beside, text); err != nil {
+		return r, err
+	}
+	for name, urls := range r.Settings.Mirrors {
+		o.given[name] = append(o.given[name], urls...)
+	}
+	return r, nil
+}
+
+// summary counts what a lock holds.
+func summary(lock *manifest.Lock) string {
+	var b bytes.Buffer
+	packages, size := 0, int64(0)
+	for _, t := range lock.Targets {
+		packages += len(t.Packages)
+	}
+	blobs := lock.Blobs()
+	for _, r := range blobs {
+		size += r.Size
+	}
+	fmt.Fprintf(&b, "%s, %s, %s, %s in all", count(len(lock.Targets), "target"), count(packages, "package"),
+		count(len(blobs), "blob"), bytesText(size))
+	return b.String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// bytesText is a size for people.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// writeFile puts data under name whole or not at all.
+func writeFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}

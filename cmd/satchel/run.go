@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"satchel/runner"
+	"satchel/runner/docker"
+	"satchel/runner/sandbox"
+)
+
+type runCmd struct {
+	Bundle string   `arg:"" type:"existingfile" help:"The bundle."`
+	Only   []string `help:"Build only these descriptors." placeholder:"NAME"`
+	Engine string   `help:"What runs the containers: ${enum}." enum:"auto,sandbox,docker" default:"auto"`
+	Output string   `short:"o" default:"result" help:"Folder to make." placeholder:"DIR"`
+	Jobs   int      `short:"j" default:"2" help:"Processes for make." placeholder:"N"`
+	Memory int64    `short:"m" default:"2000" help:"Memory that the script is told of, in MiB." placeholder:"MiB"`
+	trustFlags
+}
+
+// Run verifies and builds.
+func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
+	v, _, err := open(ctx, ui, c.Bundle, c.trustFlags)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	cache, err := g.cacheDir()
+	if err != nil {
+		return err
+	}
+	engine, err := chooseEngine(ctx, c.Engine, cache)
+	if err != nil {
+		return err
+	}
+	ui.Stepf("Bundle %s, engine %s", v.Identity(), engine.Name())
+	run := runner.Run{
+		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory},
+		Result: c.Output, Scratch: cache, Cache: filepath.Join(cache, "build"), Story: ui,
+	}
+	built, err := run.Do(ctx)
+	if err != nil {
+		showTail(ui, err)
+		return err
+	}
+	for _, b := range built {
+		for _, o := range b.Outputs {
+			if err := ui.answer("%s  %s\n", o.SHA256.Hex(), o.Path); err != nil {
+				return err
+			}
+		}
+		if err := ui.answer("%s  %s\n", b.Manifest.SHA256.Hex(), b.Manifest.Path); err != nil {
+			return err
+		}
+	}
+	ui.Step("Done.")
+	return nil
+}
+
+// showTail prints the end of a failed script's output.
+func showTail(ui *ui, err error) {
+	var se *runner.ScriptError
+	if errors.As(err, &se) {
+		ui.Step(se.Tail)
+	}
+}
+
+// chooseEngine returns the engine of that name; auto takes the sandbox where
+// it works, else Docker.
+func chooseEngine(ctx context.Context, name, cache string) (runner.Engine, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding satchel's own file: %w", err)
+	}
+	openers := map[string]func() (runner.Engine, error){
+		"sandbox": func() (runner.Engine, error) {
+			return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self})
+		},
+		"docker": func() (runner.Engine, error) {
+			return docker.New(docker.Options{Init: self, Client: docker.FromEnv()})
+		},
+	}
+	names := []string{name}
+	if name == "auto" {
+		names = []string{"sandbox", "docker"}
+	}
+	var reasons []error
+	for _, n := range names {
+		e, err := openers[n]()
+		if err == nil {
+			err = e.Check(ctx)
+		}
+		if err == nil {
+			return e, nil
+		}
+		reasons = append(reasons, fmt.Errorf("engine %s: %w", n, err))
+	}
+	return nil, errors.Join(reasons...)
+}
