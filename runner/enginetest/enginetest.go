@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"satchel/runner"
@@ -63,6 +64,7 @@ func Run(t *testing.T, open Opener) {
 		{"network", networkTests}, {"escape", escapeTests}, {"life", lifeTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
+			s.group, s.shared = t, nil
 			for _, name := range sortedKeys(group.tests) {
 				t.Run(name, func(t *testing.T) { group.tests[name](t, s) })
 			}
@@ -71,8 +73,22 @@ func Run(t *testing.T, open Opener) {
 }
 
 type suite struct {
-	open Opener
-	init string
+	open   Opener
+	init   string
+	group  *testing.T // the group that runs now
+	shared *container // of the group; nil before somebody needs it
+}
+
+// common returns a container that the tests of a group share: for those that
+// look and try, and leave nothing that would disturb another.
+func (s *suite) common(t *testing.T) *container {
+	t.Helper()
+	if s.shared == nil {
+		s.shared = s.start(s.group, s.open(s.group, s.init), runner.Container{})
+	}
+	c := *s.shared
+	c.t = t
+	return &c
 }
 
 // buildProbe builds the probe as satchel is built: static.
@@ -97,11 +113,19 @@ func (s *suite) engine(t *testing.T) runner.Engine {
 		t.Setenv(dirVar, t.TempDir())
 	}
 	e := s.open(t, s.init)
+	l, ok := e.(lister)
+	if !ok {
+		return e
+	}
+	before, err := l.Runs(t.Context()) // those that tests share
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if l, ok := e.(lister); ok {
-			if left, err := l.Runs(context.Background()); err != nil || len(left) > 0 {
-				t.Errorf("containers left: %q, %v", left, err)
-			}
+		left, err := l.Runs(context.Background())
+		left = slices.DeleteFunc(left, func(name string) bool { return slices.Contains(before, name) })
+		if err != nil || len(left) > 0 {
+			t.Errorf("containers left: %q, %v", left, err)
 		}
 	})
 	return e

@@ -13,7 +13,7 @@ import (
 // escapeTests try to get out, or to change the host.
 var escapeTests = map[string]func(*testing.T, *suite){
 	"calls": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		c.must(wire.Request{Op: "mkdir", Path: "/m", Mode: 0o755})
 		attributes := make([]byte, 256)
 		attributes[0] = 1
@@ -67,7 +67,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 
 	// What compilers, packages and tests need is not refused.
 	"allowed": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		c.must(wire.Request{Op: "mkdir", Path: "/d", Mode: 0o755})
 		for name, q := range map[string]wire.Request{
 			"personality query": syscallOf(unix.SYS_PERSONALITY, int64(0xffffffff)),
@@ -94,7 +94,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 	},
 
 	"kernel-files": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for _, path := range []string{
 			"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/proc/sys/net/ipv4/ip_forward",
 			"/proc/sysrq-trigger", "/proc/irq/default_smp_affinity", "/sys/kernel/uevent_helper", "/sys/power/state", "/sys/kernel/mm/transparent_hugepage/enabled",
@@ -117,7 +117,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 
 	// A device file, made or found, opens nothing.
 	"device-files": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for _, dir := range []string{"/", "/dev/", "/dev/shm/"} {
 			for name, node := range map[string][2]int64{
 				"vda": {typeBlk, 254 << 8}, "sda": {typeBlk, 8 << 8}, "loop": {typeBlk, 7 << 8}, "mem": {typeChr, 1<<8 | 1}, "kmsg": {typeChr, 1<<8 | 11},
@@ -154,7 +154,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 
 	// Process 1 sees its own kind only, and no namespace is the host's.
 	"namespaces": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for _, ns := range []string{"mnt", "pid", "ipc", "uts", "net", "cgroup"} {
 			host, err := os.Readlink("/proc/self/ns/" + ns)
 			if err != nil {

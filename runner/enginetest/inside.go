@@ -38,7 +38,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 	},
 
 	"started-as": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		if got, want := c.must(wire.Request{Op: "args"}).Names, []string{"/.satchel/init", "guest"}; !slices.Equal(got, want) {
 			t.Errorf("arguments %q, want %q", got, want)
 		}
@@ -88,7 +88,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 	},
 
 	"dev": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		got := c.must(wire.Request{Op: "names", Path: "/dev"}).Names
 		want := []string{"fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"}
 		got = slices.DeleteFunc(got, func(s string) bool { return s == "core" }) // Docker's link to /proc/kcore
@@ -104,6 +104,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 		c.must(wire.Request{Op: "open", Path: "/dev/null", N: int64(os.O_RDWR)})
 		c.must(wire.Request{Op: "open", Path: "/dev/ptmx", N: int64(os.O_RDWR)})
 		c.must(wire.Request{Op: "write", Path: "/dev/shm/x", Mode: 0o600})
+		c.must(wire.Request{Op: "remove", Path: "/dev/shm/x"})
 	},
 
 	"hostname": func(t *testing.T, s *suite) {
@@ -138,7 +139,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 	},
 
 	"capabilities": func(t *testing.T, s *suite) {
-		st := s.one(t, runner.Container{}).read("/proc/self/status")
+		st := s.common(t).read("/proc/self/status")
 		for name, want := range map[string]string{
 			"NoNewPrivs": "1", "CapInh": "0000000000000000", "CapPrm": capabilityMask, "CapEff": capabilityMask,
 			"CapBnd": capabilityMask, "CapAmb": "0000000000000000", "Seccomp": "2", "Uid": "0\t0\t0\t0",
@@ -150,7 +151,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 	},
 
 	"mounts": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for line := range strings.Lines(c.read("/proc/self/mountinfo")) {
 			f := strings.Fields(line)
 			if len(f) < 6 || f[4] == "/" {
@@ -168,7 +169,7 @@ var insideTests = map[string]func(*testing.T, *suite){
 	},
 
 	"limits": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for line := range strings.Lines(c.read("/proc/self/limits")) {
 			for name, want := range map[string]string{"Max open files": "1024", "Max core file size": "0", "Max stack size": "8388608"} {
 				if v, ok := strings.CutPrefix(line, name); ok && strings.Fields(v)[0] != want && !raised(name, strings.Fields(v)) {

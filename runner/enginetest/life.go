@@ -94,8 +94,8 @@ var lifeTests = map[string]func(*testing.T, *suite){
 		begin := time.Now()
 		s.start(t, e, runner.Container{}).Close()
 		whole := time.Since(begin)
-		for i := range 10 {
-			ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i)/10)
+		for i := range 6 {
+			ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i)/6)
 			p, err := e.Start(ctx, runner.Container{})
 			if err == nil {
 				p.Close()

@@ -9,14 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"satchel/runner"
 	"satchel/runner/enginetest/wire"
 )
 
 // networkTests are about the network that there is not.
 var networkTests = map[string]func(*testing.T, *suite){
 	"only-lo": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		if got := c.must(wire.Request{Op: "interfaces"}).Names; len(got) != 1 || got[0] != "lo [127.0.0.1/8] true" {
 			t.Errorf("interfaces %q, want lo alone, with 127.0.0.1/8, up", got)
 		}
@@ -37,7 +36,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 		}
 		defer l.Close()
 		_, port, _ := net.SplitHostPort(l.Addr().String())
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		targets := []string{"127.0.0.1", "127.0.1.1"}
 		addrs, _ := net.InterfaceAddrs()
 		for _, a := range addrs {
@@ -53,7 +52,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 	},
 
 	"outside": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for _, to := range []string{"8.8.8.8:53", "192.168.0.1:80", "169.254.169.254:80", "[2001:4860:4860::8888]:53", "[fe80::1%lo]:80", "[::1]:80"} {
 			begin := time.Now()
 			for _, q := range []wire.Request{{Op: "connect", Path: "tcp", To: to}, {Op: "sendto", To: to}} {
@@ -70,7 +69,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 
 	// Broadcast and multicast do not leave either.
 	"multicast": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		for _, to := range []string{"224.0.0.1:9", "255.255.255.255:9"} {
 			if r := c.ask(wire.Request{Op: "sendto", To: to}); r.Error == "" {
 				t.Errorf("sent to %s", to)
@@ -85,7 +84,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 			t.Skip("no abstract sockets here:", err)
 		}
 		defer l.Close()
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		if c.ask(wire.Request{Op: "connect", Path: "unix", To: name}).Error == "" {
 			t.Error("the host's abstract socket answers")
 		}
@@ -97,7 +96,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 	},
 
 	"families": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		socket := func(family, kind, protocol int64) wire.Reply {
 			return c.ask(syscallOf(unix.SYS_SOCKET, family, kind, protocol))
 		}
@@ -125,7 +124,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 
 	// The interfaces cannot be changed: there is no right to.
 	"configure": func(t *testing.T, s *suite) {
-		c := s.one(t, runner.Container{})
+		c := s.common(t)
 		fd := c.must(syscallOf(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM, 0)).N
 		ifreq := make([]byte, 40)
 		copy(ifreq, "lo")
