@@ -33,7 +33,7 @@ func bombs() map[string]string {
 		"wide":             "files: [" + strings.Repeat("a,", 2<<20) + "]",
 		"wide, allowed":    "files: [" + strings.Repeat("a,", 500000) + "]",
 		"many remotes":     many + strings.Repeat("files: *r\n", 400),
-		"packages again":   "packages: &p [" + strings.Repeat("a,", 200000) + "]\nrepositories:\n" + strings.Repeat("- {source: deb a, distribution: a, packages: *p}\n", 20000),
+		"packages again":   "packages: &p [" + strings.Repeat("a,", 200000) + "]\nrepositories:\n" + strings.Repeat("- {source: deb a, distribution: a, packages: *p}\n", 10000),
 		"long line":        "name: " + strings.Repeat("x", 4<<20-10),
 		"too long":         strings.Repeat("#\n", 40<<20),
 		"comments":         strings.Repeat("#\n", 2<<20-10) + "a: b",
@@ -61,12 +61,12 @@ func TestBombs(t *testing.T) {
 		"settings":   func(b []byte) error { _, err := ParseSettings("x", b); return err },
 		"result":     func(b []byte) error { _, err := ParseResult("x", b); return err },
 	}
-	if os.Getenv("SATCHEL_FULL") != "1" { // they walk as these two do
-		delete(parsers, "settings")
-		delete(parsers, "result")
-	}
 	for name, text := range bombs() {
 		for kind, parse := range parsers {
+			// What YAML alone is asked for is the same in every document.
+			if kind != "descriptor" && len(text) > 100000 && os.Getenv("SATCHEL_FULL") != "1" {
+				continue
+			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -186,21 +185,41 @@ func splitSums(text string) (sums []FileSum, noise []Noise) {
 // splitGit takes git lines apart: "git:COMMIT one" and, since gbuild writes no
 // newline behind them, "git:COMMIT onegit:COMMIT two". What is none is rest.
 func splitGit(line string) (all []GitCommit, rest string) {
-	heads := regexp.MustCompile(`git:[0-9a-f]{40} `).FindAllStringIndex(line, -1)
-	if len(heads) == 0 {
+	at := nextGit(line, 0)
+	if at < 0 {
 		return nil, line
 	}
-	rest = line[:heads[0][0]]
-	for i, h := range heads {
-		end := len(line)
-		if i+1 < len(heads) {
-			end = heads[i+1][0]
+	rest = line[:at]
+	for at >= 0 {
+		next := nextGit(line, at+gitHead)
+		end := next
+		if next < 0 {
+			end = len(line)
 		}
-		dir := line[h[1]:end]
-		if CheckName(dir) != nil {
+		g := GitCommit{Commit: line[at+4 : at+gitHead-1], Dir: line[at+gitHead : end]}
+		if CheckName(g.Dir) != nil {
 			return nil, line
 		}
-		all = append(all, GitCommit{Commit: line[h[0]+4 : h[1]-1], Dir: dir})
+		all = append(all, g)
+		at = next
 	}
 	return all, rest
+}
+
+// gitHead is the length of "git:COMMIT ".
+const gitHead = len("git:") + 40 + len(" ")
+
+// nextGit returns where in line, at from or behind, a git line begins, or -1.
+func nextGit(line string, from int) int {
+	for {
+		i := strings.Index(line[from:], "git:")
+		if i < 0 || len(line) < from+i+gitHead {
+			return -1
+		}
+		i += from
+		if hexDigits(line[i+4:i+gitHead-1], 40) && line[i+gitHead-1] == ' ' {
+			return i
+		}
+		from = i + 1
+	}
 }
