@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"archive/tar"
 	"bytes"
 	"fmt"
 	"os"
@@ -129,7 +130,7 @@ func recordInfo(t *tree, s *staged) error {
 		}
 	}
 	if s.file("md5sums") == nil {
-		if err := t.write(base+".md5sums", md5sums(s), 0o644); err != nil {
+		if err := t.write(base+".md5sums", s.sums, 0o644); err != nil {
 			return err
 		}
 	}
@@ -149,14 +150,19 @@ func recordList(t *tree, s *staged) error {
 	return t.write(infoDir+"/"+infoName(s)+".list", b.Bytes(), 0o644)
 }
 
-// md5sums is what dpkg generates for a package without that file: its regular
-// files but the conffiles.
+// md5sums is what dpkg generates, when it unpacks, for a package without that
+// file: all its regular files, conffiles and hard links too.
 func md5sums(s *staged) []byte {
-	conf := conffiles(s)
 	var b bytes.Buffer
+	by := make(map[string]string)
 	for _, e := range s.entries {
-		if e.md5 != "" && !slices.Contains(conf, "/"+e.name) {
-			fmt.Fprintf(&b, "%s  %s\n", e.md5, e.name)
+		sum := e.md5
+		if e.kind == tar.TypeLink {
+			sum = by[e.link]
+		}
+		if sum != "" {
+			by[e.name] = sum
+			fmt.Fprintf(&b, "%s  %s\n", sum, e.name)
 		}
 	}
 	return b.Bytes()

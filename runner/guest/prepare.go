@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// recipe is the version of the way an environment is made. A change that
+// Recipe is the version of the way an environment is made. A change that
 // makes a different tree from the same plan needs a new number.
-const recipe = 1
+const Recipe = 1
 
 // runPrepare turns the container's root into an environment and sends its
 // listing.
@@ -82,8 +82,8 @@ func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
 // check refuses a plan that this init was not made for.
 func (p *preparer) check() error {
 	switch a := p.plan.Architecture; {
-	case p.plan.Recipe != recipe:
-		return fmt.Errorf("preparing: the plan wants recipe %d; this satchel has %d", p.plan.Recipe, recipe)
+	case p.plan.Recipe != Recipe:
+		return fmt.Errorf("preparing: the plan wants recipe %d; this satchel has %d", p.plan.Recipe, Recipe)
 	case a == "" || strings.ContainsAny(a, " \n"):
 		return fmt.Errorf("preparing: architecture %q", a)
 	case p.plan.Epoch <= 0:

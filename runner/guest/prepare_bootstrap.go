@@ -48,16 +48,16 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 			return err
 		}
 	}
-	return p.dropEmptyLinks()
+	return p.dropEmptyLinks(placer)
 }
 
 // dropEmptyLinks removes the links of word sizes of which no package came, as
 // mmdebstrap and the usrmerge package do.
-func (p *preparer) dropEmptyLinks() error {
+func (p *preparer) dropEmptyLinks(pl *placer) error {
 	for _, l := range extraLinks(p.plan) {
 		target, err := os.Readlink(p.tree.at(l))
-		if err != nil || target != "usr/"+l {
-			continue // a package has had its own mind
+		if err != nil || target != "usr/"+l || pl.owner[l] != nil {
+			continue // it is a package's
 		}
 		if os.Remove(p.tree.at("usr/"+l)) != nil {
 			continue // it is not empty

@@ -242,7 +242,7 @@ func blobOf(t *testing.T, file string) manifest.Blob {
 func planOf(t *testing.T, debs []string) *Prepare {
 	t.Helper()
 	plan := &Prepare{
-		Recipe: recipe, Distro: "debian", Suite: "bookworm", Architecture: "amd64", MergedUsr: true,
+		Recipe: Recipe, Distro: "debian", Suite: "bookworm", Architecture: "amd64", MergedUsr: true,
 		Epoch: 1_790_000_000, User: "debian",
 	}
 	for _, d := range debs {

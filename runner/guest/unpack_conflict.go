@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -115,13 +116,34 @@ func (p *placer) same(e *entry, name string) (bool, error) {
 	return sameContent(at, e.content)
 }
 
+// sameContent compares two files.
 func sameContent(a, b string) (bool, error) {
-	x, err := os.ReadFile(a)
+	x, err := os.Open(a)
 	if err != nil {
 		return false, err
 	}
-	y, err := os.ReadFile(b)
-	return bytes.Equal(x, y), err
+	defer x.Close()
+	y, err := os.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer y.Close()
+	p, q := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(x, p)
+		m, other := io.ReadFull(y, q)
+		if !bytes.Equal(p[:n], q[:m]) {
+			return false, nil
+		}
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return true, nil
+		case err != nil:
+			return false, err
+		case other != nil:
+			return false, other
+		}
+	}
 }
 
 // replaces tells whether a's Replaces names b in b's version, or what b

@@ -71,6 +71,9 @@ func (p *placer) place(ctx context.Context, s *staged) error {
 		}
 	}
 	s.entries = kept
+	if s.file("md5sums") == nil {
+		s.sums = md5sums(s)
+	}
 	p.packages = append(p.packages, s)
 	return os.RemoveAll(s.dir)
 }
@@ -155,9 +158,10 @@ func (p *placer) file(s *staged, e *entry, where string, conf map[string]bool) e
 		return err
 	}
 	if e.kind == tar.TypeLink {
-		return p.hardLink(s, e, at, final, conf) // attributes are the first name's
-	}
-	if err := create(e, at); err != nil {
+		if err := p.hardLink(s, e, at, conf); err != nil {
+			return err
+		}
+	} else if err := create(e, at); err != nil {
 		return err
 	}
 	p.shipped[final] = e.time
@@ -165,7 +169,7 @@ func (p *placer) file(s *staged, e *entry, where string, conf map[string]bool) e
 }
 
 // hardLink gives a file of the same package a second name.
-func (p *placer) hardLink(s *staged, e *entry, at, final string, conf map[string]bool) error {
+func (p *placer) hardLink(s *staged, e *entry, at string, conf map[string]bool) error {
 	target := e.link
 	if d, ok := p.diverted[target]; ok && d.by != s.Name {
 		target = d.to
@@ -177,7 +181,7 @@ func (p *placer) hardLink(s *staged, e *entry, at, final string, conf map[string
 	if err != nil {
 		return err
 	}
-	p.shipped[final] = p.shipped[where]
+	p.shipped[where] = e.time
 	if conf[e.link] {
 		where += newSuffix
 	}

@@ -44,6 +44,7 @@ type staged struct {
 	control *deb.Control
 	files   []deb.ControlFile
 	entries []entry
+	sums    []byte // md5sums as dpkg generates it, where the package ships none
 }
 
 // label names the package in messages.
@@ -114,6 +115,7 @@ func (s *staged) stage(ctx context.Context, epoch int64) (err error) {
 		}
 		h, err := p.Next()
 		if err == io.EOF {
+			s.entries = linksLast(s.entries)
 			return os.Remove(s.path)
 		}
 		if err != nil {
@@ -132,6 +134,23 @@ func (s *staged) stage(ctx context.Context, epoch int64) (err error) {
 		}
 		s.entries = append(s.entries, e)
 	}
+}
+
+// linksLast moves the symbolic links behind everything else: dpkg makes them
+// only after all files of a package, so that none is written through one.
+func linksLast(l []entry) []entry {
+	out := make([]entry, 0, len(l))
+	for _, e := range l {
+		if e.kind != tar.TypeSymlink {
+			out = append(out, e)
+		}
+	}
+	for _, e := range l {
+		if e.kind == tar.TypeSymlink {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // putAside writes r to a new file.
@@ -184,7 +203,7 @@ func newEntry(h *tar.Header, seen map[string]byte) (entry, error) {
 		if e.link, err = entryName(h.Linkname); err != nil {
 			return e, err
 		}
-		if k := seen[e.link]; k != tar.TypeReg && k != tar.TypeSymlink {
+		if seen[e.link] != tar.TypeReg {
 			return e, fmt.Errorf("its hard link %q is to %q, which is no earlier file of the package",
 				clip(name, 200), clip(e.link, 200))
 		}
