@@ -46,7 +46,7 @@ func TestEngine(t *testing.T) {
 }
 
 // discardAll removes what the tests made, and makes sure that it was found.
-func discardAll(t *testing.T, e *docker.Engine) {
+func discardAll(t testing.TB, e *docker.Engine) {
 	t.Helper()
 	ctx := context.Background()
 	items, err := e.Items(ctx)
@@ -61,4 +61,15 @@ func discardAll(t *testing.T, e *docker.Engine) {
 	if left, err := e.Items(ctx); err != nil || len(left) > 0 {
 		t.Errorf("left: %+v, %v", left, err)
 	}
+}
+
+func BenchmarkEngine(b *testing.B) {
+	enginetest.Bench(b, func(init string) (runner.Engine, error) {
+		e, err := docker.New(docker.Options{Init: init, Name: "satchelbench", Client: []client.Opt{client.FromEnv}})
+		if err != nil {
+			return nil, err
+		}
+		b.Cleanup(func() { discardAll(b, e) })
+		return e, e.Check(b.Context())
+	})
 }

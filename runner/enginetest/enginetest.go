@@ -92,7 +92,7 @@ func (s *suite) common(t *testing.T) *container {
 }
 
 // buildProbe builds the probe as satchel is built: static.
-func buildProbe(t *testing.T) string {
+func buildProbe(t testing.TB) string {
 	t.Helper()
 	if p := os.Getenv(initVar); p != "" {
 		return p

@@ -19,7 +19,7 @@ import (
 // A container with the probe in it. Every call fails the test when the
 // container does not answer.
 type container struct {
-	t *testing.T
+	t testing.TB
 	runner.Process
 	out    *bufio.Reader
 	docker bool

@@ -32,3 +32,13 @@ func open(t *testing.T, init string) runner.Engine {
 }
 
 func TestEngine(t *testing.T) { enginetest.Run(t, open) }
+
+func BenchmarkEngine(b *testing.B) {
+	enginetest.Bench(b, func(init string) (runner.Engine, error) {
+		e, err := sandbox.New(sandbox.Options{Dir: b.TempDir(), Init: init})
+		if err != nil {
+			return nil, err
+		}
+		return e, e.Check(b.Context())
+	})
+}
