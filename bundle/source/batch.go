@@ -13,6 +13,8 @@ import (
 
 // batch reads objects through one `git cat-file --batch`.
 type batch struct {
+	g      *repository
+	ctx    context.Context
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	in     *bufio.Writer
@@ -25,8 +27,10 @@ type batch struct {
 // smaller than any pipe, so that writing them never waits for git to be read.
 const maxAsked = 256
 
-func (g *repository) batch(ctx context.Context) (*batch, error) {
-	b := &batch{cmd: g.command(ctx, "cat-file", "--batch"), stderr: &tail{}}
+// batch starts git cat-file with how it is to answer: "--batch", or
+// "--batch-check" for answers without content.
+func (g *repository) batch(ctx context.Context, how string) (*batch, error) {
+	b := &batch{g: g, ctx: ctx, cmd: g.command(ctx, "cat-file", how), stderr: &tail{}}
 	b.cmd.Stderr = b.stderr
 	var err error
 	if b.stdin, err = b.cmd.StdinPipe(); err != nil {

@@ -1,6 +1,9 @@
 package source
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A delta (gitformat-pack.txt, "Deltified representation") makes one object
 // out of pieces of another and new bytes.
@@ -46,10 +49,11 @@ func newDeltaIndex(base []byte) *deltaIndex {
 	width := max(4, bits.Len(uint(n)))
 	x := &deltaIndex{base: base, shift: uint(64 - width), head: make([]int32, 1<<width), next: make([]int32, n)}
 	for i := n - 1; i >= 0; i-- { // so that chains begin with the lowest offset
-		if i+1 < n && string(base[i*deltaBlock:(i+1)*deltaBlock]) == string(base[(i+1)*deltaBlock:min((i+2)*deltaBlock, len(base))]) {
-			continue // of equal blocks in a row the last one stands for all
+		block := base[i*deltaBlock : (i+1)*deltaBlock]
+		if i > 0 && string(block) == string(base[(i-1)*deltaBlock:i*deltaBlock]) {
+			continue // of equal blocks in a row the first one stands for all
 		}
-		slot := x.slot(roll(base[i*deltaBlock:]))
+		slot := x.slot(roll(block))
 		x.next[i] = x.head[slot]
 		x.head[slot] = int32(i + 1)
 	}
@@ -120,12 +124,17 @@ func (x *deltaIndex) find(h uint64, target []byte, pos int) (from, length int) {
 // common is how many bytes a and b begin with alike.
 func common(a, b []byte) int {
 	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
+	a, b = a[:n], b[:n]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
+			return i + bits.TrailingZeros64(x)/8
 		}
 	}
-	return n
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
 }
 
 func appendSize(out []byte, n int) []byte {

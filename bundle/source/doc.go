@@ -21,10 +21,11 @@
 //     first in the order of commits, then blobs as the trees name them.
 //   - They are written in the order tags and commits, trees, blobs. Trees and
 //     blobs are sorted by a hash of the path where the walk first met them (as
-//     git does, so that versions of a file stand beside one another), then in
-//     the order of the walk, newest first.
-//   - They are cut into groups: of at most 4096 objects, closed when 16 MiB of
-//     content are reached. An object of more than 4 MiB is a group of its own.
+//     git does, so that versions of a file stand beside one another), then by
+//     size, largest first, then in the order of the walk, newest first.
+//   - They are cut into groups, when the path changes after 2048 objects or 8
+//     MiB of content, or else at 32768 objects or 64 MiB. An object of more than
+//     4 MiB is a group of its own.
 //   - Within a group an object may be a delta (OFS_DELTA) against one of the
 //     ten objects of its type before it. Groups do not depend on one another,
 //     so they are made on all cores, and their cuts do not depend on how many

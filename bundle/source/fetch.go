@@ -125,8 +125,8 @@ func (g *repository) fetchCommit(ctx context.Context, url string, id oid) error 
 		return err
 	}
 	if !g.hasCommit(ctx, id) {
-		return fmt.Errorf("looking for commit %s in %s: it is in no branch or tag, and cannot be had by name (%w): %w",
-			id, redact(url), byName, ErrNotFound)
+		return errors.Join(fmt.Errorf("looking for commit %s in %s: it is in no branch or tag, and cannot be had by name: %w",
+			id, redact(url), ErrNotFound), byName)
 	}
 	return nil
 }
@@ -167,11 +167,13 @@ func (g *repository) fetch(ctx context.Context, url string, refspecs ...string) 
 	}
 	args := []string{"fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
 		"--no-write-fetch-head", "--update-head-ok", prune, "--", url}
-	_, err := g.run(ctx, append(args, refspecs...)...)
+	_, said, err := g.output(ctx, append(args, refspecs...)...)
 	if err != nil {
 		return fmt.Errorf("fetching from %s: %w", redact(url), explain(err))
 	}
-	if _, err := os.Stat(filepath.Join(g.dir, "shallow")); err == nil {
+	// A shallow remote is no failure for git: it leaves the ref as it was.
+	_, err = os.Stat(filepath.Join(g.dir, "shallow"))
+	if err == nil || strings.Contains(said, "shallow roots are not allowed") {
 		return fmt.Errorf("fetching from %s: %w", redact(url), ErrIncomplete)
 	}
 	return nil

@@ -165,19 +165,25 @@ func (g *repository) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // run runs git and returns its standard output.
 func (g *repository) run(ctx context.Context, args ...string) ([]byte, error) {
+	out, _, err := g.output(ctx, args...)
+	return out, err
+}
+
+// output is run, and returns what git said besides.
+func (g *repository) output(ctx context.Context, args ...string) (out []byte, said string, err error) {
 	cmd := g.command(ctx, args...)
-	var out bytes.Buffer
+	var stdout bytes.Buffer
 	var stderr tail
-	cmd.Stdout = &limitWriter{w: &out, left: maxOutput}
+	cmd.Stdout = &limitWriter{w: &stdout, left: maxOutput}
 	cmd.Stderr = &stderr
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, "", ctx.Err()
 	}
 	if err != nil {
-		return nil, &gitError{verb: args[0], err: err, text: stderr.text()}
+		return nil, "", &gitError{verb: args[0], err: err, text: stderr.text()}
 	}
-	return out.Bytes(), nil
+	return stdout.Bytes(), stderr.text(), nil
 }
 
 // gitError is a git that failed, with its last words.

@@ -11,11 +11,14 @@ import (
 
 // Cuts and limits of a pack; part of its format, as the package comment says.
 const (
-	groupObjects = 4096
-	groupBytes   = 16 << 20
-	deltaMax     = 4 << 20 // larger objects are neither deltas nor bases
-	deltaWindow  = 10      // objects before one that may be its base
-	deltaDepth   = 50      // deltas upon one another
+	groupObjects = 2048     // a group is closed after so many objects
+	groupBytes   = 8 << 20  // or so much content, as soon as the path changes,
+	groupMost    = 64 << 20 // and at so much content in any case,
+	groupCount   = 1 << 15  // or so many objects
+	deltaMax     = 4 << 20  // larger objects are neither deltas nor bases
+	deltaWindow  = 10       // objects before one that may be its base
+	deltaDepth   = 50       // deltas upon one another
+	deltaEnough  = 48       // bytes; a delta this small is not bettered
 	zlibLevel    = 6
 )
 
@@ -84,7 +87,7 @@ func (e *encoder) best(m *member) (base candidate, delta []byte) {
 	}
 	limit := len(m.content)/2 - 20
 	spare := 0
-	for i := len(e.window) - 1; i >= 0; i-- {
+	for i := len(e.window) - 1; i >= 0 && (delta == nil || len(delta) > deltaEnough); i-- {
 		c := &e.window[i]
 		size := len(c.content)
 		if c.kind != m.kind || c.depth >= deltaDepth || size < len(m.content)/32 {

@@ -139,7 +139,7 @@ func (l *locker) fetch(ctx context.Context, url string, local bool, resolve func
 		return f, err
 	}
 	l.opts.say("packing %s", redact(url))
-	b, err := g.batch(ctx)
+	b, err := g.batch(ctx, "--batch")
 	if err != nil {
 		return f, err
 	}

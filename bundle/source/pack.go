@@ -38,9 +38,9 @@ func storePack(ctx context.Context, b *batch, list *walker, out Store) (manifest
 
 // writePack writes a pack of what list holds, as the package comment says.
 func writePack(ctx context.Context, b *batch, list *walker, w io.Writer) error {
-	byPath := func(x, y item) int { return cmp.Compare(x.path, y.path) }
-	slices.SortStableFunc(list.trees, byPath)
-	slices.SortStableFunc(list.blobs, byPath)
+	alike := func(x, y item) int { return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(y.size, x.size)) }
+	slices.SortStableFunc(list.trees, alike)
+	slices.SortStableFunc(list.blobs, alike)
 	p := &packWriter{w: w, sum: sha1.New()} //nolint:gosec // git's format
 	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(len(list.seen)))
 	if _, err := p.Write(head); err != nil {
@@ -75,14 +75,14 @@ type job struct {
 }
 
 // maxWorkers bounds memory: each has a group, what comes of it, and its window.
-const maxWorkers = 8
+const maxWorkers = 4
 
 // groups reads the objects of list one after the other, cuts them into groups
 // and writes these. A few groups are in memory at a time.
 func (p *packWriter) groups(ctx context.Context, b *batch, list []item) error {
 	g, ctx := errgroup.WithContext(ctx)
 	workers := min(max(1, runtime.GOMAXPROCS(0)), maxWorkers)
-	todo, order := make(chan job), make(chan job, workers)
+	todo, order := make(chan job), make(chan job, 1)
 	for range workers {
 		g.Go(func() error {
 			var e encoder
@@ -146,7 +146,7 @@ type cutter struct {
 	b     *batch
 	send  func(job) error
 	group []member
-	size  int
+	size  int64
 }
 
 func (c *cutter) flush() error {
@@ -183,18 +183,31 @@ func (c *cutter) cut(ctx context.Context, list []item) error {
 			}
 			continue
 		}
+		if c.closed(it, n) {
+			if err := c.flush(); err != nil {
+				return err
+			}
+		}
 		content, err := c.b.bytes(n)
 		if err != nil {
 			return err
 		}
 		c.group = append(c.group, member{it, content})
-		if c.size += len(content); len(c.group) >= groupObjects || c.size >= groupBytes {
-			if err := c.flush(); err != nil {
-				return err
-			}
-		}
+		c.size += n
 	}
 	return c.flush()
+}
+
+// closed tells whether it, of n bytes, begins a new group.
+func (c *cutter) closed(it item, n int64) bool {
+	if len(c.group) == 0 {
+		return false
+	}
+	last := c.group[len(c.group)-1]
+	if last.path != it.path || last.kind != it.kind {
+		return len(c.group) >= groupObjects || c.size >= groupBytes
+	}
+	return len(c.group) >= groupCount || c.size+n > groupMost
 }
 
 // large sends an object off that is not held in memory, and waits for it.

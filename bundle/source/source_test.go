@@ -125,3 +125,15 @@ func unpack(t testing.TB, pack []byte) repo {
 	}
 	return r
 }
+
+// feed runs git with standard input.
+func (r repo) feed(stdin []byte, args ...string) string {
+	r.t.Helper()
+	cmd := exec.Command(need(r.t, "git"), args...)
+	cmd.Dir, cmd.Stdin = r.dir, bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}

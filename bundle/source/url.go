@@ -118,5 +118,5 @@ func relativeURL(base, url string) (string, error) {
 		}
 		break
 	}
-	return strings.TrimRight(at+sep+rest, "/"), nil
+	return at + sep + strings.TrimSuffix(rest, "/"), nil
 }

@@ -9,6 +9,7 @@ type item struct {
 	id   oid
 	kind kind
 	path uint32 // hash of the path where it was met first; 0 for commits and tags
+	size int64  // of its content
 }
 
 // walker finds what some objects reach, in the order that the package comment
@@ -35,7 +36,34 @@ func walk(b *batch, roots []oid) (*walker, error) {
 	if err := w.read(&w.trees, w.tree); err != nil {
 		return nil, err
 	}
-	return w, nil
+	return w, w.sizes()
+}
+
+// sizes finds out how large the blobs are, which nobody has read yet.
+func (w *walker) sizes() error {
+	check, err := w.b.g.batch(w.b.ctx, "--batch-check")
+	if err != nil {
+		return err
+	}
+	asked := 0
+	for i := range w.blobs {
+		for asked < len(w.blobs) && asked-i < maxAsked {
+			if err := check.ask(w.blobs[asked].id); err != nil {
+				return err
+			}
+			asked++
+		}
+		id, k, size, err := check.next()
+		if err == nil && k != kindBlob {
+			err = fmt.Errorf("object %s is a %s, want a blob: %w", id, k, ErrPack)
+		}
+		if err != nil {
+			check.close()
+			return err
+		}
+		w.blobs[i].size = size
+	}
+	return check.close()
 }
 
 // add queues an object unless it is there already.
@@ -79,7 +107,7 @@ func (w *walker) read(queue *[]item, fn func(it *item, content []byte) error) er
 		if it.kind != 0 && it.kind != k || size > maxParsed {
 			return fmt.Errorf("object %s is a %s of %d bytes, want a %s: %w", id, k, size, it.kind, ErrPack)
 		}
-		it.kind = k
+		it.kind, it.size = k, size
 		content, err := w.b.bytes(size)
 		if err != nil {
 			return err
