@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -134,5 +135,142 @@ func flat(t testing.TB, image manifest.Image, store Source) []string {
 	if err := Flatten(context.Background(), image, store, &buf); err != nil {
 		t.Fatal(err)
 	}
+	promises(t, buf.Bytes())
 	return lines(t, &buf)
+}
+
+// promises checks what the package comment says of a flattened tar.
+func promises(t testing.TB, b []byte) {
+	t.Helper()
+	tr := tar.NewReader(bytes.NewReader(b))
+	kinds := map[string]byte{}
+	phase := 0 // directories, files, the rest
+	for i := 0; ; i++ {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(h.Name, "/")
+		if i == 0 != (name == ".") || path.Clean(name) != name || path.IsAbs(name) || strings.HasPrefix(name, "..") {
+			t.Errorf("entry %d is called %q", i, h.Name)
+		}
+		if _, twice := kinds[name]; twice {
+			t.Errorf("%q comes twice", name)
+		}
+		if i > 0 && kinds[path.Dir(name)] != dir {
+			t.Errorf("%q comes before its directory", name)
+		}
+		now := 2
+		switch h.Typeflag {
+		case dir:
+			now = 0
+		case tar.TypeReg:
+			now = 1
+		case hard:
+			now = phase
+			if k := kinds[h.Linkname]; k == 0 || k == dir {
+				t.Errorf("%q is a hard link to %q, which is not before it", name, h.Linkname)
+			}
+		}
+		if now < phase {
+			t.Errorf("%q comes too late", name)
+		}
+		phase = now
+		kinds[name] = h.Typeflag
+		if h.Uname != "" || h.Gname != "" || !h.AccessTime.IsZero() {
+			t.Errorf("%q: %+v", name, h)
+		}
+	}
+}
+
+// TestCut cuts the tarball short at many places, in every compression.
+func TestCut(t *testing.T) {
+	root := tarOf(t, file{name: "etc/", typ: dir}, file{name: "usr/", typ: dir}, file{name: "usr/a", body: strings.Repeat("text 123 ", 3000)}, file{name: "usr/b", body: "b"})
+	for _, c := range compressors {
+		whole := compressed(t, root, c...)
+		end := len(whole)
+		if len(c) == 0 {
+			end -= 1024 // the end marker may miss its second half
+		}
+		want := importOf(t, newStore(), whole, Options{Architecture: "amd64"})
+		for k := 0; k < end; k += max(1, end/41) {
+			store := newStore()
+			if image, err := Import(t.Context(), "x", opener(whole[:k]), store, Options{Architecture: "amd64"}); err == nil {
+				if *image.Manifest == *want.Manifest {
+					continue // only the compression's own end is missing, which lz4's decoder does not mind
+				}
+				t.Errorf("%v: %d of %d bytes were taken", c, k, len(whole))
+			} else if len(store.blobs) > 0 {
+				t.Errorf("%v: %d of %d bytes left a blob", c, k, len(whole))
+			}
+		}
+		if len(c) > 0 {
+			if _, err := Import(t.Context(), "x", opener(append(slices.Clone(whole), "garbage"...)), newStore(), Options{Architecture: "amd64"}); err == nil {
+				t.Errorf("%v: trailing bytes were taken", c)
+			}
+		}
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"empty":             {},
+		"text":              []byte("hello\n"),
+		"zeros":             make([]byte, 10240),
+		"a tar of anything": tarOf(t, file{name: "README", body: "x"}),
+		"only usr":          tarOf(t, file{name: "usr/bin/x", body: "x"}),
+		"one directory":     tarOf(t, file{name: "rootfs/etc/passwd", body: "x"}, file{name: "rootfs/usr/x", body: "x"}),
+		"escaping":          tarOf(t, file{name: "etc/", typ: dir}, file{name: "usr/", typ: dir}, file{name: "../x", body: "x"}),
+		"a whiteout":        tarOf(t, file{name: "etc/", typ: dir}, file{name: "usr/", typ: dir}, file{name: "etc/.wh.passwd"}),
+	} {
+		store := newStore()
+		if _, err := Import(t.Context(), name, opener(b), store, Options{Architecture: "amd64"}); err == nil || len(store.blobs) > 0 {
+			t.Errorf("%s: got %v and %d blobs", name, err, len(store.blobs))
+		}
+	}
+	if _, err := Import(t.Context(), "x", opener(smallRoot(t)), newStore(), Options{}); err == nil {
+		t.Error("no architecture was taken for any")
+	}
+	if _, err := Import(t.Context(), "x", opener(smallRoot(t)), newStore(), Options{Architecture: "amd64", Ref: "x"}); err == nil {
+		t.Error("a root tarball has no #x")
+	}
+	store := newStore()
+	store.full = 3000
+	if _, err := Import(t.Context(), "x", opener(smallRoot(t)), store, Options{Architecture: "amd64"}); err == nil || len(store.blobs) > 0 {
+		t.Errorf("a full store: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Import(ctx, "x", opener(smallRoot(t)), newStore(), Options{Architecture: "amd64"}); err == nil {
+		t.Error("a cancelled import went on")
+	}
+}
+
+// FuzzImport checks that whatever is taken can be flattened as promised, and
+// comes out the same twice.
+func FuzzImport(f *testing.F) {
+	f.Add(smallRoot(f))
+	f.Add(savedArchive(f, "a:1", [][]byte{tarOf(f, file{name: "a", body: "1"}), tarOf(f, file{name: ".wh.a"})}))
+	f.Add(tarOf(f, file{name: "etc/", typ: dir}, file{name: "usr/", typ: dir}, file{name: "a", typ: sym, link: "usr"}, file{name: "a/b", body: "x"}, file{name: "c", typ: hard, link: "a/b"}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		one, two := newStore(), newStore()
+		opts := Options{Architecture: "amd64"}
+		image, err := Import(t.Context(), "x", opener(b), one, opts)
+		if err != nil {
+			return
+		}
+		again, err := Import(t.Context(), "x", opener(b), two, opts)
+		if err != nil || *again.Manifest != *image.Manifest {
+			t.Fatalf("the second time: %v, %v", again.Manifest, err)
+		}
+		var out bytes.Buffer
+		if err := Flatten(t.Context(), image, one, &out); err != nil {
+			t.Skip(err) // layers of archives are not looked into by Import
+		}
+		promises(t, out.Bytes())
+		Status(t.Context(), image, one)
+	})
 }

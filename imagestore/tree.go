@@ -80,6 +80,14 @@ func (t *tree) place(parts []string, e entry, index int) error {
 		return nil
 	}
 	dirs, base := parts[:len(parts)-1], parts[len(parts)-1]
+	for _, part := range dirs {
+		if strings.HasPrefix(part, whiteoutMeta) {
+			return nil
+		}
+		if strings.HasPrefix(part, whiteoutPrefix) {
+			return errors.New("a whiteout with something in it")
+		}
+	}
 	if strings.HasPrefix(base, whiteoutPrefix) {
 		return t.whiteout(dirs, base)
 	}
