@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"os"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -54,14 +55,53 @@ var escapeTests = map[string]func(*testing.T, *suite){
 			"fanotify":          syscallOf(unix.SYS_FANOTIFY_INIT, 0, 0),
 		} {
 			r := c.ask(q)
+			if name == "clone3" && unix.Errno(r.Errno) != unix.ENOSYS {
+				t.Errorf("clone3: %q; want ENOSYS, for on anything else posix_spawn gives up", r.Error)
+			}
 			switch unix.Errno(r.Errno) {
 			case unix.EPERM, unix.ENOSYS, unix.EACCES, unix.EAFNOSUPPORT, unix.EROFS:
 			default:
 				t.Errorf("%s: %d, %q; want it refused", name, r.N, r.Error)
 			}
 		}
+		// posix_spawn falls back on clone after this error, and no other.
+		if r := c.ask(syscallOf(unix.SYS_CLONE3, make([]byte, 88), 88)); r.Errno != int(unix.ENOSYS) {
+			t.Errorf("clone3: %q, want function not implemented", r.Error)
+		}
 		if got := c.ask(wire.Request{Op: "hostname"}); string(got.Data) == "evil" {
 			t.Error("the host name changed")
+		}
+	},
+
+	// The old way into the kernel has numbers of its own, and one call that
+	// makes sockets of any family.
+	"calls-32-bit": func(t *testing.T, s *suite) {
+		if runtime.GOARCH != "amd64" {
+			t.Skip("this machine's 32-bit calls are not tried")
+		}
+		c := s.common(t)
+		if r := c.ask(wire.Request{Op: "syscall32", N: 20}); r.Error != "" || r.N != 1 { // getpid
+			t.Skipf("this kernel takes no 32-bit calls: %d, %q", r.N, r.Error)
+		}
+		vsock := []byte{unix.AF_VSOCK, 0, 0, 0, unix.SOCK_STREAM, 0, 0, 0, 0, 0, 0, 0}
+		for name, q := range map[string]wire.Request{
+			"mount":            {N: 21, Args: []wire.Arg{{}, {Bytes: []byte("/\x00")}, {}}},
+			"umount":           {N: 52, Args: []wire.Arg{{Bytes: []byte("/proc\x00")}, {Int: 2}}},
+			"vsock":            {N: 359, Args: []wire.Arg{{Int: unix.AF_VSOCK}, {Int: unix.SOCK_STREAM}, {}}},
+			"socketcall vsock": {N: 102, Args: []wire.Arg{{Int: 1}, {Bytes: vsock}, {}}},
+			"unshare user":     {N: 310, Args: []wire.Arg{{Int: unix.CLONE_NEWUSER}}},
+			"keyctl":           {N: 288, Args: []wire.Arg{{}, {Int: -3}, {}}},
+			"bpf":              {N: 357, Args: []wire.Arg{{}, {}, {}}},
+			"io_uring":         {N: 425, Args: []wire.Arg{{Int: 1}, {Bytes: make([]byte, 120)}}},
+			"iopl":             {N: 110, Args: []wire.Arg{{Int: 3}}},
+		} {
+			q.Op = "syscall32"
+			r := c.ask(q)
+			switch unix.Errno(r.Errno) {
+			case unix.EPERM, unix.ENOSYS, unix.EAFNOSUPPORT:
+			default:
+				t.Errorf("%s: %d, %q; want it refused", name, r.N, r.Error)
+			}
 		}
 	},
 

@@ -60,14 +60,18 @@ func Profile(goarch string) ([]byte, error) {
 		delete(allowed, name)
 	}
 	p.Syscalls = append(p.Syscalls, rule{Names: slices.Sorted(maps.Keys(allowed)), Action: actAllow})
-	errno := uint(EPERM) // ENOSYS is the default
-	r := rule{Action: actErrno, ErrnoRet: &errno}
-	for _, name := range slices.Sorted(maps.Keys(fails)) {
-		if fails[name] == EPERM {
-			r.Names = append(r.Names, name)
+	// ENOSYS is said outright though it is the default: engines before 22.06 do
+	// not know defaultErrnoRet and answer EPERM, on which posix_spawn (so make)
+	// gives up instead of doing without clone3.
+	for _, errno := range []uint{EPERM, ENOSYS} {
+		r := rule{Action: actErrno, ErrnoRet: &errno}
+		for _, name := range slices.Sorted(maps.Keys(fails)) {
+			if fails[name] == int(errno) {
+				r.Names = append(r.Names, name)
+			}
 		}
+		p.Syscalls = append(p.Syscalls, r)
 	}
-	p.Syscalls = append(p.Syscalls, r)
 	p.Syscalls = append(p.Syscalls, conditions()...)
 	return json.Marshal(p)
 }
@@ -101,6 +105,7 @@ func conditions() (rules []rule) {
 		allow("socket", condition{Value: uint64(f), Op: equal})
 	}
 	allow("socketcall", condition{Value: SocketcallSocket, Op: "SCMP_CMP_GT"})
+	refuse("socketcall", EPERM, condition{Value: SocketcallSocket, Op: "SCMP_CMP_LE"})
 	for _, v := range Personalities() {
 		allow("personality", condition{Value: uint64(v), Op: equal})
 	}
