@@ -31,6 +31,7 @@ func (r *run) attempt(t *task, sl *slot) error {
 		}
 	}
 	if err == nil {
+		sl.free() // the host need not wait for our disk
 		err = d.commit()
 	}
 	if !isWrong(err) || d.innocent {
@@ -164,8 +165,7 @@ func (d *download) copy(r io.Reader) error {
 			if _, err := d.part.Write(buf[:n]); err != nil {
 				return &storeError{err}
 			}
-			d.task.gained += int64(n)
-			d.p.show(d.task, d.part.Offset())
+			d.progress(int64(n))
 		}
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
@@ -173,6 +173,19 @@ func (d *download) copy(r io.Reader) error {
 		if at := d.part.Offset(); err != nil && at < size {
 			return fmt.Errorf("it breaks off after %d of %d bytes: %w", at, size, err)
 		}
+	}
+}
+
+// progress counts n more bytes, and speaks well of the host for them.
+func (d *download) progress(n int64) {
+	before := d.task.gained
+	d.task.gained += n
+	d.p.show(d.task, d.part.Offset())
+	if before/healthy != d.task.gained/healthy {
+		d.c.mu.Lock()
+		d.task.host.good()
+		d.c.cond.Broadcast()
+		d.c.mu.Unlock()
 	}
 }
 

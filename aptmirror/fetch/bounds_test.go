@@ -99,7 +99,7 @@ func TestBoundIsTheClients(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 		serveFile(a(i))(w, r)
 	})
-	from := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url+r.URL.Path, 302) })
+	from := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url+r.URL.Path, http.StatusFound) })
 	o := quick()
 	o.PerHost = 3
 	c := newClient(t, o)

@@ -36,7 +36,7 @@ type Options struct {
 	// means none. It is not used with a Transport that was given.
 	Proxy func(*http.Request) (*url.URL, error)
 
-	PerHost int // requests to one host at a time; default 6
+	PerHost int // requests to one host at a time; default 8
 	Total   int // requests to all hosts at a time; default 24
 
 	Retries      int           // attempts after the first, for each URL; default 5, negative: none
@@ -102,7 +102,7 @@ func (c *Client) Close() {
 }
 
 func (o *Options) fill() {
-	orDefault(&o.PerHost, 6)
+	orDefault(&o.PerHost, 8)
 	orDefault(&o.Total, 24)
 	orDefault(&o.Retries, 5)
 	orDefault(&o.Backoff, 500*time.Millisecond)

@@ -11,6 +11,9 @@ const (
 	suspectAfter = 3
 	// worthwhile is how many bytes make an attempt that broke a good one.
 	worthwhile = 1 << 20
+	// healthy is how many bytes show that a host works: far more than come
+	// before one that trickles is given up.
+	healthy = 256 << 10
 )
 
 // host is how a host behaves in one run. c.mu guards it.

@@ -144,9 +144,9 @@ func TestCredentials(t *testing.T) {
 		case user != "me" || pass != "hunter2":
 			w.WriteHeader(401)
 		case r.URL.Path == "/away":
-			http.Redirect(w, r, elsewhere, 302)
+			http.Redirect(w, r, elsewhere, http.StatusFound)
 		case r.URL.Path == "/near":
-			http.Redirect(w, r, "/a", 302)
+			http.Redirect(w, r, "/a", http.StatusFound)
 		case r.URL.Path == "/a":
 			serveFile(a)(w, r)
 		default:

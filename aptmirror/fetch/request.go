@@ -72,7 +72,6 @@ func (c *Client) follow(from *url.URL, resp *http.Response, hops int) (*url.URL,
 		return nil, &RedirectError{To: "nowhere", Reason: "its Location cannot be read"}
 	}
 	to := from.ResolveReference(loc)
-	to.User = nil
 	no := func(reason string) (*url.URL, error) {
 		return nil, &RedirectError{To: redact(to), Reason: reason}
 	}

@@ -277,3 +277,40 @@ func TestHostComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A host that says 429 now and then while a large file comes well is not in
+// trouble: the small files do not wait for the large one.
+func TestPushbackBesideLargeFile(t *testing.T) {
+	big := content(1, 10_000_000)
+	var no atomic.Int32
+	no.Store(4)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/big" {
+			w.Header().Set("Content-Length", fmt.Sprint(len(big)))
+			for b := big; len(b) > 0; b = b[100_000:] {
+				w.Write(b[:100_000])
+				time.Sleep(5 * time.Millisecond)
+			}
+			return
+		}
+		if no.Add(-1) >= 0 {
+			w.WriteHeader(429)
+			return
+		}
+		serveFile([]byte(r.URL.Path))(w, r)
+	})
+	jobs := []Job{{"big", []string{url + "/big"}, blobOf(big)}}
+	for i := range 10 {
+		p := fmt.Sprintf("/%d", i)
+		jobs = append(jobs, Job{p, []string{url + p}, blobOf([]byte(p))})
+	}
+	o := quick()
+	o.PerHost = 2
+	p := &counter{}
+	if err := newClient(t, o).Fetch(context.Background(), newMemory(), jobs, p); err != nil {
+		t.Fatal(err)
+	}
+	if last := p.items[len(p.items)-1]; last != "big" {
+		t.Errorf("the last to arrive is %s: small files waited", last)
+	}
+}
