@@ -75,7 +75,12 @@ func (f Fault) String() string {
 }
 
 // CorruptError lists every place of a bundle that is damaged.
-type CorruptError struct{ Faults []Fault }
+type CorruptError struct {
+	Faults []Fault
+	// Made says that the hashes are right: no copying did this, the bundle was
+	// made so.
+	Made bool
+}
 
 // Error lists the first few faults.
 func (e *CorruptError) Error() string {
@@ -83,11 +88,18 @@ func (e *CorruptError) Error() string {
 	for _, f := range e.Faults {
 		s = append(s, f.String())
 	}
+	if e.Made {
+		return fmt.Sprintf("%v: %s; it was made so: make it again, or use the satchel that made it", ErrCorrupt, listed(s))
+	}
 	return fmt.Sprintf("%v: %s; copy it again from where it came", ErrCorrupt, listed(s))
 }
 
 // Is makes errors.Is(err, ErrCorrupt) true.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+func madeWrong(at int64, format string, args ...any) error {
+	return &CorruptError{Faults: []Fault{{Offset: at, What: fmt.Sprintf(format, args...)}}, Made: true}
+}
 
 func corrupt(at int64, format string, args ...any) error {
 	return &CorruptError{Faults: []Fault{{Offset: at, What: fmt.Sprintf(format, args...)}}}

@@ -28,13 +28,19 @@ type File struct {
 // Open opens the bundle path and reads its front alone. Its error wraps
 // ErrCorrupt when the file is no bundle.
 func Open(path string) (*File, error) {
+	info, err := os.Stat(path) // before it is opened: to open a pipe waits for who writes
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening bundle: %w", err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening bundle: %w", err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file (a pipe is read with VerifyStream)", path)
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
 	}
 	if err != nil {
 		f.Close()
@@ -127,7 +133,7 @@ func (f *File) layout() (*layout, error) {
 func (f *front) layout() (*layout, error) {
 	lock, err := parseLock("in the bundle", f.lockDoc)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", corrupt(f.lockAt, "the lock is not sound"), err)
+		return nil, madeWrong(f.lockAt, "%v", err)
 	}
 	var sigs []Signature
 	for _, r := range f.sigs {
@@ -135,15 +141,15 @@ func (f *front) layout() (*layout, error) {
 	}
 	l, err := newLayout(lock, f.lockDoc, sigs)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", corrupt(f.lockAt, "no bundle follows from the lock"), err)
+		return nil, madeWrong(f.lockAt, "%v", err)
 	}
 	switch {
 	case !bytes.Equal(l.doc, f.doc):
-		return nil, corrupt(0, "the manifest does not name exactly the blobs of the lock: %s", difference(l.doc, f.doc))
+		return nil, madeWrong(f.docAt, "the manifest does not name exactly the blobs of the lock: %s", difference(l.doc, f.doc))
 	case !bytes.Equal(l.index, f.index):
-		return nil, corrupt(0, "index.json is not the one that follows from lock and signatures")
+		return nil, madeWrong(indexAt, "index.json is not the one that follows from lock and signatures")
 	case l.frontEnd != f.end:
-		return nil, corrupt(0, "the front ends at byte %d, it must end at byte %d", f.end, l.frontEnd)
+		return nil, madeWrong(f.end, "the front ends at byte %d, it must end at byte %d", f.end, l.frontEnd)
 	}
 	return l, nil
 }

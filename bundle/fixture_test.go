@@ -58,6 +58,7 @@ type archive struct {
 	key  *openpgp.Entity
 	debs []fakeDeb
 	date time.Time
+	more []byte // further stanzas of the index
 }
 
 type fakeDeb struct{ name, version, arch, content string }
@@ -89,7 +90,7 @@ func (a *archive) packages() []byte {
 		fmt.Fprintf(&b, "Package: %s\nVersion: %s\nArchitecture: %s\nFilename: %s\nSize: %d\nSHA256: %s\n\n",
 			d.name, d.version, d.arch, d.path(), len(d.body()), manifest.Sum(d.body()).Hex())
 	}
-	return []byte(b.String())
+	return append([]byte(b.String()), a.more...)
 }
 
 func (d fakeDeb) body() []byte { return []byte("!<arch>\n" + d.content) }

@@ -136,16 +136,23 @@ func TestLimitsOfSignatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := frontFiles(t, l)
-	extra, err := referrers(blobOf(l.doc), many[MaxSignatures:])
-	if err != nil {
-		t.Fatal(err)
+	if _, err := Front(bytes.NewReader(l.front())); err != nil {
+		t.Errorf("as many signatures as may be: %v", err)
 	}
-	filler := files[len(files)-1]
-	files = append(files[:len(files)-1], frontFile{blobName(extra[0].self.SHA256), extra[0].doc},
-		frontFile{blobName(extra[0].blob.SHA256), extra[0].sig.Armoured}, filler)
-	if _, err := Front(bytes.NewReader(joinFront(files))); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("65 signatures: got %v, want ErrCorrupt", err)
+	last, files := l.sigs[MaxSignatures-1].self.SHA256, frontFiles(t, l)
+	for i := 0; ; i++ { // until one sorts behind the others
+		r, err := referrers(blobOf(l.doc), []Signature{{[]byte(armourBegin + fmt.Sprintf("more %d", i) + "\n" + armourEnd)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if less(last, r[0].self.SHA256) {
+			files = append(files[:len(files)-1], frontFile{blobName(r[0].self.SHA256), r[0].doc},
+				frontFile{blobName(r[0].blob.SHA256), r[0].sig.Armoured}, files[len(files)-1])
+			break
+		}
+	}
+	if _, err := Front(bytes.NewReader(joinFront(files))); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "more than 64") {
+		t.Errorf("65 signatures: got %v, want that they are too many", err)
 	}
 	big := Signature{append([]byte(armourBegin), make([]byte, MaxSignatureSize)...)}
 	if _, err := newLayout(fix.lock, doc, []Signature{big}); err == nil {
@@ -179,19 +186,19 @@ func TestSignedNonsense(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string]func(l *layout){
-		"manifest names one layer less": func(l *layout) {
+		"manifest names one layer less; is missing": func(l *layout) {
 			i, j := bytes.LastIndex(l.doc, []byte(`,{"mediaType"`)), len(l.doc)-2
 			l.doc = append(l.doc[:i], l.doc[j:]...)
 		},
-		"manifest has a field more": func(l *layout) {
+		"manifest has a field more; written differently": func(l *layout) {
 			l.doc = append(l.doc[:len(l.doc)-1], `,"annotations":{"a":"b"}}`...)
 		},
-		"lock in another form": func(l *layout) {
+		"lock in another form; canonical form": func(l *layout) {
 			l.lockDoc = append([]byte("# a comment\n"), l.lockDoc...)
 			l.doc = bytes.Replace(l.doc, []byte(blobOf(lockDoc).SHA256.Hex()), []byte(blobOf(l.lockDoc).SHA256.Hex()), 1)
 			l.doc = bytes.Replace(l.doc, fmt.Appendf(nil, `"size":%d`, len(lockDoc)), fmt.Appendf(nil, `"size":%d`, len(l.lockDoc)), 1)
 		},
-		"lock is no lock": func(l *layout) {
+		"lock is no lock; was made so": func(l *layout) {
 			l.lockDoc = []byte("hello")
 			l.doc = bytes.Replace(l.doc, []byte(blobOf(lockDoc).SHA256.Hex()), []byte(blobOf(l.lockDoc).SHA256.Hex()), 1)
 			l.doc = bytes.Replace(l.doc, fmt.Appendf(nil, `"size":%d`, len(lockDoc)), []byte(`"size":5`), 1)
@@ -220,5 +227,9 @@ func TestSignedNonsense(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, what, b.Bytes(), p)
+		_, part, _ := strings.Cut(what, "; ")
+		if _, _, err := open(t, b.Bytes()).Verify(t.Context(), p, nil); !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want %q", err, part)
+		}
 	}
 }

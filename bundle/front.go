@@ -16,11 +16,15 @@ import (
 type front struct {
 	index   []byte
 	doc     []byte // the artifact manifest
+	docAt   int64  // offset of its content
 	lockDoc []byte
 	lockAt  int64 // offset of its content
 	sigs    []referrer
 	end     int64 // offset of the first bulk header
 }
+
+// indexAt is the offset of index.json's content: oci-layout comes before it.
+const indexAt = 3 * blockSize
 
 // frontReader reads entries in order and knows the offset.
 type frontReader struct {
@@ -39,6 +43,7 @@ func readFront(r io.Reader) (*front, error) {
 	if f.index, err = fr.named(indexName, maxIndexSize); err != nil {
 		return nil, err
 	}
+	f.docAt = fr.at + blockSize
 	if f.doc, err = fr.hashed(MaxManifestSize); err != nil {
 		return nil, err
 	}
@@ -92,6 +97,7 @@ func (fr *frontReader) signatures(f *front) error {
 		if err != nil {
 			return corrupt(sigAt, "%v", err)
 		}
+		r.at = sigAt + blockSize
 		r.self, r.blob = blobOf(r.doc), blobOf(r.sig.Armoured)
 		if !bytes.Equal(r.doc, referrerManifest(subject, r.blob, kind)) {
 			return corrupt(at, "this is not the manifest of the signature that follows it")

@@ -37,6 +37,7 @@ type referrer struct {
 	blob manifest.Blob // the signature's
 	doc  []byte
 	self manifest.Blob // doc's
+	at   int64         // offset of the signature's content, where it was read
 }
 
 // identity is the digest of the artifact manifest.

@@ -32,13 +32,13 @@ func (f *File) trust(policy Policy) ([]SignedBy, int, error) {
 	if !policy.Unsigned && policy.Threshold < 1 {
 		return nil, 0, errors.New("verifying bundle: the policy asks for no signature; that must be said with Unsigned")
 	}
-	var all []SignedBy
+	all := []SignedBy{} // in JSON a list, also when nobody signed
 	var good [][]allowed
 	for i, r := range f.front.sigs {
 		key, err := r.sig.check(f.front.doc)
 		if err != nil {
-			return all, 0, &CorruptError{Faults: []Fault{{Blob: r.blob.SHA256,
-				What: fmt.Sprintf("signature %d of %d: %v", i+1, len(f.front.sigs), err)}}}
+			what := fmt.Sprintf("signature %d of %d: %v", i+1, len(f.front.sigs), err)
+			return all, 0, &CorruptError{Faults: []Fault{{Offset: r.at, Blob: r.blob.SHA256, What: what}}, Made: true}
 		}
 		s := SignedBy{Fingerprint: ssh.FingerprintSHA256(key), Type: key.Type()}
 		lines, why := policy.AllowedSigners.matchKey(key, policy.Now)

@@ -297,3 +297,38 @@ func TestArmour(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNothingBesideTheSignature: a signature that verifies, with room for
+// something else beside it, is refused.
+func TestNothingBesideTheSignature(t *testing.T) {
+	_, priv := ed25519Key(t)
+	key, err := ssh.NewSignerFromSigner(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := []byte("a manifest")
+	sum := sha512.Sum512(doc)
+	signed := append([]byte("SSHSIG"), ssh.Marshal(struct{ Namespace, Reserved, Hash, Sum string }{
+		SignatureNamespace, "", "sha512", string(sum[:])})...)
+	sig, err := key.Sign(nil, signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, tt := range map[string]struct {
+		rest     string
+		reserved string
+		tail     string
+		ok       bool
+	}{"sound": {"", "", "", true}, "in the signature": {"more", "", "", false},
+		"in the reserved field": {"", "more", "", false}, "behind it": {"", "", "more", false}} {
+		raw := append([]byte("SSHSIG"), ssh.Marshal(struct {
+			Version                                       uint32
+			Key, Namespace, Reserved, Hash, SignatureBlob string
+		}{1, string(key.PublicKey().Marshal()), SignatureNamespace, tt.reserved, "sha512", string(ssh.Marshal(sig)) + tt.rest})...)
+		raw = append(raw, tt.tail...)
+		_, err := Signature{pem.EncodeToMemory(&pem.Block{Type: "SSH SIGNATURE", Bytes: raw})}.check(doc)
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: got %v, want accepted: %v", what, err, tt.ok)
+		}
+	}
+}
