@@ -87,26 +87,45 @@ func statusStanza(s *staged) (string, error) {
 			b.WriteString("Status: install ok unpacked\n")
 		}
 	}
-	if conf := conffiles(s); len(conf) > 0 {
-		b.WriteString("Conffiles:\n")
-		for _, name := range conf {
-			fmt.Fprintf(&b, " %s newconffile\n", name)
+	for i, c := range allConffiles(s) {
+		if i == 0 {
+			b.WriteString("Conffiles:\n")
 		}
+		fmt.Fprintf(&b, " %s newconffile%s\n", c.name, c.flag)
 	}
 	b.WriteByte('\n')
 	return b.String(), nil
 }
 
-// conffiles lists the names of a package's conffiles file; entries with a flag
-// ("remove-on-upgrade") ship no file and are left out.
-func conffiles(s *staged) []string {
-	var names []string
+// conffile is a line of a package's conffiles file. The flag, with a blank
+// before it, is "" or " remove-on-upgrade"; such a file is not shipped.
+type conffile struct{ name, flag string }
+
+func allConffiles(s *staged) []conffile {
+	var l []conffile
 	for line := range strings.Lines(string(s.file("conffiles"))) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "/") {
-			names = append(names, line)
+		line = strings.TrimSpace(line)
+		flag := ""
+		if rest, ok := strings.CutPrefix(line, "remove-on-upgrade "); ok {
+			line, flag = strings.TrimSpace(rest), " remove-on-upgrade"
+		}
+		if strings.HasPrefix(line, "/") {
+			l = append(l, conffile{line, flag})
 		}
 	}
-	return names
+	return l
+}
+
+// isConffile tells whether the package ships name (without a leading slash) as
+// a conffile.
+func isConffile(s *staged) func(name string) bool {
+	m := make(map[string]bool)
+	for _, c := range allConffiles(s) {
+		if c.flag == "" {
+			m[strings.TrimPrefix(c.name, "/")] = true
+		}
+	}
+	return func(name string) bool { return m[name] }
 }
 
 // infoName begins the names of a package's files in the info directory.

@@ -23,7 +23,8 @@ const (
 
 // rule is one line of what is done so that an environment is the same
 // whenever, wherever and however often it is prepared. Patterns are those of
-// path.Match; one that ends in "/**" means everything below.
+// path.Match; one that ends in "/**" means everything below, and "**/" at the
+// beginning any directory.
 type rule struct {
 	pattern string
 	do      action
@@ -62,6 +63,11 @@ var rules = [...]rule{
 	{"/var/cache/man/**", remove, "has times of files"},
 	{"/var/cache/fontconfig/**", remove, "has times of directories"},
 	{"/var/lib/systemd/catalog/database", remove, "has an identity drawn at random"},
+
+	{"**/__pycache__/*.cpython-3[0-9].pyc", remove, "constants in an order drawn at random, before Python 3.11"},
+	{"**/__pycache__/*.cpython-3[0-9].opt-?.pyc", remove, "constants in an order drawn at random, before Python 3.11"},
+	{"**/__pycache__/*.cpython-310.pyc", remove, "constants in an order drawn at random, before Python 3.11"},
+	{"**/__pycache__/*.cpython-310.opt-?.pyc", remove, "constants in an order drawn at random, before Python 3.11"},
 
 	{"/etc/machine-id", empty, "names one machine"},
 	{"/var/lib/dbus/machine-id", remove, "names one machine"},
@@ -146,15 +152,26 @@ func applyRules(ctx context.Context, t *tree) error {
 
 func ruleFor(name string) action {
 	for _, r := range rules {
-		if top, ok := strings.CutSuffix(r.pattern, "/**"); ok {
-			if strings.HasPrefix(name, top+"/") {
-				return r.do
-			}
-		} else if ok, _ := path.Match(r.pattern, name); ok {
+		if r.matches(name) {
 			return r.do
 		}
 	}
 	return keep
+}
+
+func (r rule) matches(name string) bool {
+	if top, ok := strings.CutSuffix(r.pattern, "/**"); ok {
+		return strings.HasPrefix(name, top+"/")
+	}
+	pattern := r.pattern
+	if tail, ok := strings.CutPrefix(pattern, "**/"); ok {
+		pattern = tail
+		for n := strings.Count(name, "/") - strings.Count(tail, "/"); n > 0; n-- {
+			_, name, _ = strings.Cut(name, "/")
+		}
+	}
+	ok, _ := path.Match(pattern, name)
+	return ok
 }
 
 // shadowDays sets the day of the last change of every password to epoch's.

@@ -97,7 +97,7 @@ func (p *placer) same(e *entry, name string) (bool, error) {
 		return false, err
 	}
 	at := p.tree.at(where)
-	if c := p.owner[name]; p.conffiles[c.by][c.entry.name] {
+	if c := p.owner[name]; p.conffiles[c.by](c.entry.name) {
 		at += newSuffix
 	}
 	st, err := os.Lstat(at)

@@ -104,7 +104,7 @@ func world() []debtest.Package {
 	return []debtest.Package{
 		{
 			Name: "base", Version: "2:1.0~rc1-1", Fields: "Essential: yes\nSection: admin\nPriority: required\nInstalled-Size: 12\nX-Odd: field \n with\n .\n lines\nHomepage: https://example.org/\n",
-			Scripts: map[string]string{"conffiles": "/etc/base.conf\n/etc/base.d/two\n",
+			Scripts: map[string]string{"conffiles": "/etc/base.conf\nremove-on-upgrade /etc/base.gone\n/etc/base.d/two\n",
 				"triggers": "# a comment\ninterest /usr/share/watched\ninterest-noawait /usr/share/other\ninterest-await base-trigger\n"},
 			Data: []tar.Header{
 				debtest.Dir("."), debtest.Dir("./etc"), debtest.File("./etc/base.conf"),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -28,7 +27,7 @@ type placer struct {
 	owner     map[string]*claim // who owns a name (after diversion); not directories
 	shipped   map[string]int64  // resolved name → modification time, files and links
 	packages  []*staged         // in the order they were placed
-	conffiles map[*staged]map[string]bool
+	conffiles map[*staged]func(string) bool
 	stale     map[*staged]bool // whose list of files has changed since it was written
 	// fresh is true while the directories there are may be the engine's own:
 	// the first package that ships one then says what its attributes are.
@@ -45,16 +44,13 @@ type claim struct {
 func newPlacer(t *tree) *placer {
 	return &placer{
 		tree: t, owner: make(map[string]*claim), shipped: make(map[string]int64),
-		conffiles: make(map[*staged]map[string]bool), stale: make(map[*staged]bool), known: make(map[string]bool),
+		conffiles: make(map[*staged]func(string) bool), stale: make(map[*staged]bool), known: make(map[string]bool),
 	}
 }
 
 // place unpacks one package. It fails where dpkg would.
 func (p *placer) place(ctx context.Context, s *staged) error {
-	conf := make(map[string]bool)
-	for _, c := range conffiles(s) {
-		conf[strings.TrimPrefix(c, "/")] = true
-	}
+	conf := isConffile(s)
 	p.conffiles[s] = conf
 	kept := s.entries[:0:0]
 	for i := range s.entries {
@@ -79,7 +75,7 @@ func (p *placer) place(ctx context.Context, s *staged) error {
 }
 
 // entry places one entry. keep is false when another package keeps the name.
-func (p *placer) entry(s *staged, e *entry, conf map[string]bool) (keep bool, err error) {
+func (p *placer) entry(s *staged, e *entry, conf func(string) bool) (keep bool, err error) {
 	name := e.name
 	if d, ok := p.diverted[name]; ok && d.by != s.Name {
 		name = d.to
@@ -133,9 +129,9 @@ func (p *placer) directory(e *entry, name string) error {
 }
 
 // file puts a file, link or device at where, in place of what is there.
-func (p *placer) file(s *staged, e *entry, where string, conf map[string]bool) error {
+func (p *placer) file(s *staged, e *entry, where string, conf func(string) bool) error {
 	final := where
-	if conf[e.name] {
+	if conf(e.name) {
 		where += newSuffix
 	}
 	at := p.tree.at(where)
@@ -169,7 +165,7 @@ func (p *placer) file(s *staged, e *entry, where string, conf map[string]bool) e
 }
 
 // hardLink gives a file of the same package a second name.
-func (p *placer) hardLink(s *staged, e *entry, at string, conf map[string]bool) error {
+func (p *placer) hardLink(s *staged, e *entry, at string, conf func(string) bool) error {
 	target := e.link
 	if d, ok := p.diverted[target]; ok && d.by != s.Name {
 		target = d.to
@@ -182,7 +178,7 @@ func (p *placer) hardLink(s *staged, e *entry, at string, conf map[string]bool) 
 		return err
 	}
 	p.shipped[where] = e.time
-	if conf[e.link] {
+	if conf(e.link) {
 		where += newSuffix
 	}
 	return os.Link(p.tree.at(where), at)
