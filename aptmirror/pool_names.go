@@ -59,10 +59,14 @@ func (p *Pool) shareProviders(g, s int32) {
 // the versions of foo of that architecture and what provides them.
 func (p *Pool) provideQualified(name string, s int32) {
 	base, qualifier, ok := cutLast(name)
-	if !ok || qualifier == "any" {
+	if qualifier == "any" {
 		return
 	}
-	p.pinned++
+	if ok {
+		p.pinned++
+	} else {
+		qualifier = name // "$kernel": apt makes a sibling of that architecture
+	}
 	arch := p.arch(qualifier)
 	t := p.slot(base, arch)
 	for i := p.slots[t].provides; i >= 0; i = p.provides[i].next {

@@ -37,6 +37,7 @@ type Choice struct {
 type Solution struct {
 	Install []Choice  // by name, then architecture
 	Removed []Package // of Plan.Installed, by name, then architecture
+	Notes   []string  // what a person should know, such as wishes taken as patterns
 
 	pool     *Pool
 	links    *solver         // for its relations; nothing changes any more
@@ -97,6 +98,7 @@ type resolution struct {
 	installed []int32         // its keys, ascending
 	auto      map[int32]bool
 	roots     []root
+	notes     []string
 	last      *solver
 }
 
@@ -121,6 +123,7 @@ func (r *resolution) step(step Step) error {
 	if len(w.errors) > 0 {
 		return &Unresolvable{Reasons: w.errors}
 	}
+	r.notes = append(r.notes, w.notes...)
 	for _, v := range w.versions {
 		t := r.pool.versions[v].slot
 		r.roots = append(r.roots, root{t, step.Why})
@@ -137,8 +140,7 @@ func (r *resolution) step(step Step) error {
 	for i, v := range w.versions {
 		slots[i] = r.pool.versions[v].slot
 	}
-	slices.Sort(slots)
-	for _, t := range slices.Compact(slots) {
+	for _, t := range slots {
 		s.install(t, true, 0, true)
 	}
 	if !s.fix(true) {
@@ -199,7 +201,7 @@ func (s *solver) refuse() error {
 // solution compares what there is now with what there was.
 func (r *resolution) solution() (*Solution, error) {
 	p := r.pool
-	sol := &Solution{pool: p, links: r.last, final: r.current, original: make(map[int32]int32)}
+	sol := &Solution{pool: p, links: r.last, final: r.current, Notes: r.notes, original: make(map[int32]int32)}
 	if sol.links == nil {
 		y, _ := newPolicy(p, "")
 		sol.links = newSolver(p, y, r.current, r.installed, r.auto)

@@ -115,14 +115,11 @@ func quoteEach(list []string) string {
 }
 
 func (w *aptWorld) listName(x *testIndex, rest string) string {
-	return "state/lists/" + strings.ReplaceAll(strings.TrimPrefix(w.dir, "/"), "/", "_") + "_archive_dists_" + x.suite + "_" + rest
+	return "state/lists/_" + strings.ReplaceAll(strings.TrimPrefix(w.dir, "/"), "/", "_") + "_archive_dists_" + x.suite + "_" + rest
 }
 
 func (w *aptWorld) write(t testing.TB, name string, data []byte) {
 	t.Helper()
-	if strings.HasPrefix(name, "state/lists/") { // apt's own form of a path
-		name = "state/lists/_" + strings.TrimPrefix(name, "state/lists/")
-	}
 	if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ type Unresolvable struct {
 type Reason struct {
 	Text    string
 	Because []Reason
+	again   bool // it only refers to a reason told before
 }
 
 const maxReasonLines = 20
@@ -73,6 +74,12 @@ func (s *solver) noCandidate(t int32) Reason {
 		return Reason{Text: p.label(t) + " has no version that may be installed", Because: []Reason{{Text: s.versionsSeen(t)}}}
 	}
 	r := s.unknown(p.label(t))
+	for o := p.groups[p.slots[t].group].first; o >= 0; o = p.slots[o].next {
+		if p.slots[o].versions >= 0 {
+			r.Because = []Reason{{Text: s.versionsSeen(o)}}
+			return r
+		}
+	}
 	r.Because = append(r.Because, Reason{Text: "other packages refer to it; it may be of another suite, component or architecture"})
 	return r
 }
@@ -98,7 +105,11 @@ func (s *solver) versionsSeen(t int32) string {
 	if len(seen) == 0 {
 		return "no version of " + p.label(t) + " is in " + p.archiveNames()
 	}
-	return "versions of " + p.label(t) + " seen: " + strings.Join(seen, ", ")
+	text := "versions of " + p.label(t) + " seen: " + strings.Join(seen, ", ")
+	if v := s.at(t).best(); len(seen) > 1 && v >= 0 {
+		text += "; apt takes " + p.text(v)
+	}
+	return text
 }
 
 func (a ArchiveInfo) name() string {
@@ -119,122 +130,4 @@ func (p *Pool) archiveNames() string {
 		return "the archives"
 	}
 	return strings.Join(names, ", ")
-}
-
-// explainBroken says what is broken after all, beginning with what was asked for.
-func (s *solver) explainBroken(asked []int32) error {
-	e := explainer{solver: s, done: make(map[int32]bool)}
-	u := &Unresolvable{}
-	for _, list := range [...][]int32{asked, s.byName()} {
-		for _, t := range list {
-			if e.done[t] {
-				continue
-			}
-			if s.at(t).install < 0 && slices.Contains(asked, t) || s.broken(t) {
-				u.Reasons = append(u.Reasons, e.explain(t, 0)...)
-			}
-		}
-	}
-	if len(u.Reasons) == 0 {
-		u.Reasons = []Reason{{Text: "apt's way of resolving leads nowhere"}}
-	}
-	return u
-}
-
-type explainer struct {
-	*solver
-	done map[int32]bool
-}
-
-const maxExplainDepth = 6
-
-// explain tells why a slot cannot be installed: what of its relations fails.
-func (e *explainer) explain(t int32, depth int) []Reason {
-	if e.done[t] || depth > maxExplainDepth {
-		return nil
-	}
-	e.done[t] = true
-	p, st := e.pool, e.at(t)
-	v := st.install
-	if v < 0 {
-		v, _ = st.candidateEver()
-	}
-	if v < 0 {
-		return []Reason{e.noCandidate(t)}
-	}
-	var reasons []Reason
-	for group := range groups(e.relations(v)) {
-		if e.anyOK(group, viewInstall) {
-			continue
-		}
-		r := Reason{Text: fmt.Sprintf("%s %s %s %s", p.label(t), p.text(v), group[0].kind, groupText(p, group))}
-		if group[0].negative() {
-			r.Because = e.enemies(&group[0])
-		} else {
-			r.Because = e.missing(group, depth)
-		}
-		reasons = append(reasons, r)
-	}
-	return reasons
-}
-
-// candidateEver returns the last version that the slot could have got.
-func (st *slotState) candidateEver() (int32, bool) {
-	if st.candidate >= 0 {
-		return st.candidate, true
-	}
-	for _, m := range slices.Backward(st.past) {
-		if m.candidate >= 0 {
-			return m.candidate, true
-		}
-	}
-	return -1, false
-}
-
-// missing says of each alternative why it is not there.
-func (e *explainer) missing(group []link, depth int) []Reason {
-	p := e.pool
-	var reasons []Reason
-	for i := range group {
-		l := &group[i]
-		var could []int32
-		if v, ok := e.at(l.target).candidateEver(); ok && l.accepts(p.text(v)) {
-			could = append(could, l.target)
-		}
-		for j := p.slots[l.target].provides; j >= 0; j = p.provides[j].next {
-			if r := &p.provides[j]; l.acceptsProvided(r.version) {
-				could = append(could, p.versions[r.owner].slot)
-			}
-		}
-		if len(could) == 0 {
-			reasons = append(reasons, Reason{Text: e.versionsSeen(l.target)})
-		}
-		for _, t := range could[:min(len(could), 3)] {
-			reasons = append(reasons, e.explain(t, depth+1)...)
-		}
-	}
-	return reasons
-}
-
-// enemies lists who is there that a negative relation excludes.
-func (e *explainer) enemies(l *link) []Reason {
-	var reasons []Reason
-	p := e.pool
-	for _, st := range slices.Clone(e.states) {
-		if st.install < 0 || e.ignorable(l, st.slot) && st.slot == l.target {
-			continue
-		}
-		if st.slot == l.target && l.accepts(p.text(st.install)) {
-			reasons = append(reasons, Reason{Text: fmt.Sprintf("%s %s is wanted too", p.label(st.slot), p.text(st.install))})
-			continue
-		}
-		for i := p.versions[st.install].provides; i >= 0; i = p.provides[i].after {
-			r := &p.provides[i]
-			if r.slot == l.target && !e.ignorableProvider(l, st.slot) && l.acceptsProvided(r.version) {
-				reasons = append(reasons, Reason{Text: fmt.Sprintf("%s %s, which provides it, is wanted too", p.label(st.slot), p.text(st.install))})
-				break
-			}
-		}
-	}
-	return reasons
 }

@@ -19,9 +19,9 @@ type solver struct {
 	links  map[int32][]link // by version: critical relations
 	soft   map[int32][]link // by version: Recommends and Suggests
 
-	installed []int32          // slots with a current version, ascending
+	installed []int32            // slots with a current version, ascending
 	bySource  map[string][]int32 // the same, by source package; built when asked for
-	auto      map[int32]bool   // slots that earlier runs chose by themselves
+	auto      map[int32]bool     // slots that earlier runs chose by themselves
 
 }
 

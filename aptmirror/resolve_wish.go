@@ -13,6 +13,7 @@ type wishes struct {
 	versions []int32
 	releases []releaseWish
 	errors   []Reason
+	notes    []string
 }
 
 // releaseWish is a version that was chosen by a release, whose dependencies may
@@ -45,17 +46,37 @@ func (w *wishes) add(wish string) {
 		byRelease, bound = name[i] == '/', name[i+1:]
 		name = name[:i]
 	}
-	slots := w.slotsOf(name)
+	slots, pattern := w.slotsOf(name)
 	if len(slots) == 0 {
 		w.errors = append(w.errors, w.unknown(name))
 		return
 	}
+	var taken []string
 	for _, t := range slots {
+		before := len(w.errors)
 		v, ok := w.choose(t, bound, byRelease)
+		if pattern {
+			w.errors = w.errors[:before] // what a pattern cannot have it does not want
+		}
 		if ok && !slices.Contains(w.versions, v) {
 			w.versions = append(w.versions, v)
+			taken = append(taken, w.pool.label(w.pool.versions[v].slot))
 		}
 	}
+	if pattern {
+		w.notePattern(wish, taken)
+	}
+}
+
+// notePattern says what a pattern stands for; that is seldom what was meant.
+func (w *wishes) notePattern(wish string, taken []string) {
+	text := "nothing at all"
+	if n := len(taken); n > 5 {
+		text = fmt.Sprintf("%s and %d more", strings.Join(taken[:5], ", "), n-5)
+	} else if n > 0 {
+		text = strings.Join(taken, ", ")
+	}
+	w.notes = append(w.notes, fmt.Sprintf("%q is no package; apt takes it as a pattern, which selects %s", wish, text))
 }
 
 func (w *wishes) fail(format string, args ...any) {
@@ -63,7 +84,7 @@ func (w *wishes) fail(format string, args ...any) {
 }
 
 // slotsOf finds what a name means: one package, or what its pattern matches.
-func (w *wishes) slotsOf(name string) []int32 {
+func (w *wishes) slotsOf(name string) (slots []int32, pattern bool) {
 	p := w.pool
 	base, qualifier := name, ""
 	if b, q, ok := cutLast(name); ok {
@@ -80,32 +101,30 @@ func (w *wishes) slotsOf(name string) []int32 {
 			t = p.findIn(g, p.arch(qualifier))
 		}
 		if t >= 0 {
-			return []int32{t}
+			return []int32{t}, false
 		}
 	}
 	for _, arch := range p.arches {
 		if qualifier == "" || qualifier == arch {
 			if t := p.find(base+":"+arch, archAny); t >= 0 {
-				return []int32{t}
+				return []int32{t}, false
 			}
 		}
 	}
 	if strings.ContainsAny(name, ".?*[]!") {
-		if list := w.matchingNames(base, qualifier, func(n string) bool { return matchGlob(base, n) }); len(list) > 0 {
-			return list
+		if list := w.matchingNames(qualifier, func(n string) bool { return matchGlob(base, n) }); len(list) > 0 {
+			return list, true
 		}
 	}
 	if strings.ContainsAny(name, ".?+*|[^$") {
-		if re, err := regexp.CompilePOSIX("(?i)" + base); err == nil {
-			return w.matchingNames(base, qualifier, re.MatchString)
-		} else if re, err := regexp.Compile("(?i)" + base); err == nil {
-			return w.matchingNames(base, qualifier, re.MatchString)
+		if re, err := regexp.Compile("(?i)" + base); err == nil {
+			return w.matchingNames(qualifier, re.MatchString), true
 		}
 	}
-	return nil
+	return nil, false
 }
 
-func (w *wishes) matchingNames(_, qualifier string, match func(string) bool) []int32 {
+func (w *wishes) matchingNames(qualifier string, match func(string) bool) []int32 {
 	p := w.pool
 	var list []int32
 	for g := range p.groups {
