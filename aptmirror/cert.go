@@ -43,6 +43,9 @@ func (k *Keyring) add(packets []rawPacket, raw []byte) error {
 	if !ok || !isKey || pk.Version != 4 {
 		return nil // of a kind that is not known
 	}
+	if bits, err := pk.BitLength(); err != nil || bits > maxKeyBits {
+		return nil // it would take long to check, and nobody has such a key
+	}
 	print := fingerprint(pk.Fingerprint)
 	c := k.certs[print]
 	if c == nil {

@@ -13,6 +13,7 @@ const (
 	maxCerts    = 1024
 	maxSelfSigs = 64 // verified per key and per user ID
 	maxSubkeys  = 64
+	maxKeyBits  = 16384
 )
 
 // A Keyring is a set of OpenPGP public keys of archives. Reading it has checked

@@ -200,3 +200,15 @@ func machineReleases(t testing.TB) map[string][]byte {
 	}
 	return releases
 }
+
+// fixture reads a file that was made once with the functions above: two keys
+// with a signing subkey each, one of them retired on 2020-01-03, and what both
+// signed on 2020-01-02. Fuzzing needs the same bytes in every process.
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "openpgp", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -138,6 +138,14 @@ func TestStanzasBounded(t *testing.T) {
 	if _, err := NewStanzas("in", strings.NewReader("A: x"+exact[3:])).Next(); !errors.Is(err, ErrTooBig) {
 		t.Errorf("a stanza of one byte more: got %v, want ErrTooBig", err)
 	}
+	// once the buffer has grown, a long stanza of short lines fits into it
+	d := NewStanzas("in", strings.NewReader(exact+"\nA: 1\n"+strings.Repeat(" x\n", maxStanza/3+1)+"\nB: 1\n"))
+	if _, err := d.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Next(); !errors.Is(err, ErrTooBig) {
+		t.Errorf("a long stanza behind a long stanza: got %v, want ErrTooBig", err)
+	}
 }
 
 type readerFunc func([]byte) (int, error)

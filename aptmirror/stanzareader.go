@@ -68,12 +68,14 @@ func (d *Stanzas) next() error {
 	s.fields = s.fields[:0]
 	d.start = d.pos
 	var seen uint64 // a small set of field names, see isDuplicate
+	length := 0
 	for {
 		from, to, err := d.readLine()
 		if err == io.EOF {
 			if len(s.fields) == 0 {
 				return io.EOF
 			}
+			length = d.pos - d.start
 			break
 		}
 		if err != nil {
@@ -82,6 +84,7 @@ func (d *Stanzas) next() error {
 		line := d.buf[d.start+from : d.start+to]
 		if len(line) == 0 {
 			if len(s.fields) > 0 {
+				length = from
 				break
 			}
 			d.start = d.pos
@@ -97,7 +100,7 @@ func (d *Stanzas) next() error {
 			return fmt.Errorf("%s:%d: %w", d.name, d.line, err)
 		}
 	}
-	s.text = d.buf[d.start:d.pos]
+	s.text = d.buf[d.start : d.start+length]
 	s.Line = s.fields[0].line
 	if len(s.text) > d.max {
 		return fmt.Errorf("%s:%d: this stanza has more than %d bytes: %w", d.name, s.Line, d.max, ErrTooBig)
