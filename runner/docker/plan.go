@@ -10,6 +10,7 @@ import (
 	"github.com/docker/go-units"
 
 	"satchel/runner"
+	"satchel/runner/sandbox"
 )
 
 // DefaultProcesses is how many processes and threads a container may have when
@@ -55,7 +56,7 @@ func newPlan(c runner.Container, s setting) (plan, error) {
 	no, processes := false, c.Processes
 	config := &container.Config{
 		Image: s.image, Hostname: c.Hostname,
-		Entrypoint: []string{"/.satchel/init"}, Cmd: []string{"guest"},
+		Entrypoint: []string{"/.satchel/init"}, Cmd: []string{sandbox.InitWord, sandbox.EnterWord}, // and then "guest"
 		Env: []string{path}, WorkingDir: "/", User: "0:0",
 		OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true,
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},

@@ -41,7 +41,11 @@ const maxWords = 64 << 10
 
 // Main becomes a container when args (os.Args) ask for it, and does not
 // return then unless that fails. Otherwise it returns -1 at once, and the
-// program goes on as usual. Call it first in main and TestMain:
+// program goes on as usual. With EnterWord it is in a container already, made
+// by a daemon; it makes sure that there is no network, evens out what daemons
+// do differently, loads the filter and becomes the init.
+//
+// Call it first in main and TestMain:
 //
 //	if code := sandbox.Main(os.Args); code >= 0 {
 //		os.Exit(code)
@@ -53,11 +57,14 @@ func Main(args []string) int {
 	// Namespaces, capabilities and the filter are a thread's own; the thread
 	// that has them is the one that executes the init.
 	runtime.LockOSThread()
+	if len(args) > 2 && args[2] == EnterWord {
+		fmt.Fprintf(os.Stderr, "satchel: entering the container: %v\n", enter())
+		return 125
+	}
 	report := os.NewFile(errorFD, "report")
-	if err := become(); err != nil {
-		if _, werr := fmt.Fprint(report, err); werr != nil {
-			fmt.Fprintf(os.Stderr, "satchel %s is how satchel starts a container; it is not for people (%v)\n", InitWord, err)
-		}
+	err := become()
+	if _, werr := fmt.Fprint(report, err); werr != nil {
+		fmt.Fprintf(os.Stderr, "satchel %s is how satchel starts a container; it is not for people (%v)\n", InitWord, err)
 	}
 	return 125
 }
@@ -106,9 +113,21 @@ func readBoot(r io.ReadCloser) (*boot, error) {
 	return &b, nil
 }
 
-// execute hands the process to the container's init: three open files, an
-// environment of one line, no signal blocked or ignored.
+// execute makes sure that satchel still lives and becomes the init.
 func (b *boot) execute() error {
+	// Asked for again: giving up capabilities has cleared it.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("asking to be killed with satchel: %w", err)
+	}
+	if orphaned() {
+		return errors.New("satchel has ended")
+	}
+	return executeInit()
+}
+
+// executeInit hands the process to the container's init: three open files, an
+// environment of one line, no signal blocked or ignored.
+func executeInit() error {
 	const path = "/.satchel/init"
 	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		if err := closeOnExecAll(); err != nil {
@@ -119,13 +138,6 @@ func (b *boot) execute() error {
 		return fmt.Errorf("entering the root: %w", err)
 	}
 	resetSignals()
-	// Asked for again: giving up capabilities has cleared it.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("asking to be killed with satchel: %w", err)
-	}
-	if orphaned() {
-		return errors.New("satchel has ended")
-	}
 	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	return fmt.Errorf("starting %s: %w", path, unix.Exec(path, []string{path, "guest"}, env))
 }

@@ -29,6 +29,10 @@ package sandbox
 // InitWord is the hidden first argument of the program that becomes a container.
 const InitWord = "sandbox-init"
 
+// EnterWord follows InitWord when a daemon has made the container already and
+// only what it leaves undone is to be done: see [Main].
+const EnterWord = "enter"
+
 // Options says where an engine works.
 type Options struct {
 	// Dir is where environments and runs are kept, an absolute path. It is

@@ -38,6 +38,8 @@ func do(q wire.Request) (r wire.Reply) {
 		r.Names = os.Args
 	case "syscall":
 		r.N, err = call(q.N, q.Args)
+	case "syscall32":
+		r.N, err = call32(q.N, q.Args)
 	case "connect":
 		err = connect(q.Path, q.To)
 	case "sendto":

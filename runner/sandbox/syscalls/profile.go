@@ -37,7 +37,10 @@ const (
 
 // Profile returns the filter as JSON for a daemon on a machine of the given
 // GOARCH. What it does not name fails with ENOSYS (or EPERM, if the daemon is
-// older than that choice). A condition compares all 64 bits of an argument of
+// older than that choice). libseccomp lets 32-bit programs make sockets of any
+// family by the old call socketcall as soon as socket is allowed with some
+// family, so the container's first process loads the filter itself as well.
+// A condition compares all 64 bits of an argument of
 // which the kernel may look at 32, so conditions only ever allow.
 func Profile(goarch string) ([]byte, error) {
 	tables, err := Tables(goarch)
@@ -105,7 +108,6 @@ func conditions() (rules []rule) {
 		allow("socket", condition{Value: uint64(f), Op: equal})
 	}
 	allow("socketcall", condition{Value: SocketcallSocket, Op: "SCMP_CMP_GT"})
-	refuse("socketcall", EPERM, condition{Value: SocketcallSocket, Op: "SCMP_CMP_LE"})
 	for _, v := range Personalities() {
 		allow("personality", condition{Value: uint64(v), Op: equal})
 	}
