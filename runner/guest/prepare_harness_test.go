@@ -122,6 +122,18 @@ func prepareIn(t *testing.T, root string, plan *Prepare, debs []string) prepared
 
 func initIn(t *testing.T, root string, send func(io.Writer) error) prepared {
 	t.Helper()
+	return initWith(t, root, initRun{send: send, started: func(int) {}, logged: func(string) {}})
+}
+
+// initRun is what a test has to do with an init that runs.
+type initRun struct {
+	send    func(io.Writer) error
+	started func(pid int)
+	logged  func(text string) // all of the install log so far
+}
+
+func initWith(t *testing.T, root string, run initRun) prepared {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if err := os.MkdirAll(filepath.Join(root, ".satchel"), 0o755); err != nil {
@@ -154,9 +166,10 @@ func initIn(t *testing.T, root string, send func(io.Writer) error) prepared {
 	if err := cmd.Start(); err != nil {
 		skip(t, "cannot make namespaces: "+err.Error())
 	}
+	run.started(cmd.Process.Pid)
 	sent := make(chan error, 1)
 	go func() {
-		err := send(in)
+		err := run.send(in)
 		in.Close()
 		sent <- err
 	}()
@@ -166,6 +179,7 @@ func initIn(t *testing.T, root string, send func(io.Writer) error) prepared {
 		switch k {
 		case KindInstallLog:
 			log.Write(b)
+			run.logged(log.String())
 		case KindListing:
 			listing.Write(b)
 		case KindStep:

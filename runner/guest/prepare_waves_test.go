@@ -1,0 +1,107 @@
+package guest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"satchel/aptmirror/deb"
+)
+
+// pkg makes a package of "name field: value; field: value"; "preinst" alone
+// gives it a preinst script.
+func pkg(t *testing.T, rank int, text string) *staged {
+	t.Helper()
+	name, rest, _ := strings.Cut(text, " ")
+	control := "Package: " + name + "\nVersion: 1\nArchitecture: all\n"
+	s := &staged{Deb: Deb{Name: name, Version: "1", Architecture: "all"}, rank: rank}
+	for f := range strings.SplitSeq(rest, ";") {
+		if f = strings.TrimSpace(f); f == "preinst" {
+			s.files = append(s.files, deb.ControlFile{Name: "preinst", Content: []byte("#!/bin/sh\n")})
+		} else if f != "" {
+			control += f + "\n"
+		}
+	}
+	var err error
+	if s.control, err = deb.ParseControl([]byte(control)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestWaves(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		packages []string
+		want     string
+	}{
+		{"no essential", []string{"a", "b Depends: a"}, "a b"},
+		{"essential and its dependencies first", []string{
+			"a Depends: c", "c", "dpkg Essential: yes; Depends: libc (>= 1) | libx, t:any", "libc", "libx", "tool Provides: t (= 3)", "z"},
+			"dpkg libc libx tool | a c z"},
+		{"pre-depends of a preinst come before", []string{
+			"app preinst; Pre-Depends: helper", "ess Essential: yes", "helper Depends: lib", "lib", "other"},
+			"ess | helper lib | app other"},
+		{"pre-depends without a preinst do not", []string{
+			"app Pre-Depends: helper", "ess Essential: yes", "helper"}, "ess | app helper"},
+		{"pre-depends on the first wave", []string{
+			"app preinst; Pre-Depends: ess", "ess Essential: yes"}, "ess | app"},
+		{"chain", []string{
+			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: c", "c preinst; Pre-Depends: d", "d", "e"}, "d | c | b | a e"},
+		{"circle", []string{
+			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: a"}, "a b"},
+		{"circle of two and one more", []string{
+			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: a", "c preinst; Pre-Depends: a"}, "a b | c"},
+	} {
+		var all []*staged
+		for i, text := range c.packages {
+			all = append(all, pkg(t, i, text))
+		}
+		var got []string
+		n := 0
+		for _, w := range waves(all) {
+			var names []string
+			for _, s := range w {
+				names = append(names, s.Name)
+				n++
+			}
+			got = append(got, strings.Join(names, " "))
+		}
+		if g := strings.Join(got, " | "); g != c.want || n != len(all) {
+			t.Errorf("%s: got %q, want %q", c.name, g, c.want)
+		}
+	}
+}
+
+// FuzzWaves: every package is in exactly one wave, whatever depends on what.
+func FuzzWaves(f *testing.F) {
+	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var all []*staged
+		for i := 0; i+2 < len(b) && i < 90; i += 3 {
+			text := fmt.Sprintf("p%d Depends: p%d; Pre-Depends: p%d", i/3, b[i]%30, b[i+1]%30)
+			if b[i+2]&1 == 1 {
+				text += "; preinst"
+			}
+			if b[i+2]&14 == 14 {
+				text += "; Essential: yes"
+			}
+			all = append(all, pkg(t, i/3, text))
+		}
+		seen := make(map[*staged]bool)
+		for _, w := range waves(all) {
+			if len(w) == 0 {
+				t.Error("an empty wave")
+			}
+			for _, s := range w {
+				if seen[s] {
+					t.Errorf("%s comes twice", s.Name)
+				}
+				seen[s] = true
+			}
+		}
+		if len(seen) != len(all) {
+			t.Errorf("got %d of %d packages", len(seen), len(all))
+		}
+	})
+}
