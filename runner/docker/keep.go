@@ -48,6 +48,8 @@ func (e *Engine) commit(ctx context.Context, id string, env runner.Environment) 
 	if _, _, err := e.environment(ctx, env.Key); err == nil || !cerrdefs.IsNotFound(err) {
 		return err
 	}
+	// What has the name belongs to another build of satchel and is of no more use.
+	old, olderr := e.client.ImageInspect(ctx, e.environmentName(env.Key))
 	made, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{
 		Comment: "satchel environment",
 		Config: &container.Config{Labels: map[string]string{
@@ -61,6 +63,9 @@ func (e *Engine) commit(ctx context.Context, id string, env runner.Environment) 
 	if err := e.client.ImageTag(ctx, made.ID, e.environmentName(env.Key)); err != nil {
 		e.client.ImageRemove(context.WithoutCancel(ctx), made.ID, image.RemoveOptions{PruneChildren: true})
 		return err
+	}
+	if olderr == nil && old.ID != made.ID {
+		e.client.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true}) // unless a container needs it still
 	}
 	return nil
 }

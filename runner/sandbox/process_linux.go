@@ -95,15 +95,14 @@ func checkContainer(c *runner.Container) error {
 // lay makes the folders that the container's root consists of.
 func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {
 	b := &boot{Init: e.copied, Hostname: c.Hostname, Sudo: e.sudo}
-	var err error
 	if c.Environment.IsZero() {
+		var err error
 		b.Root, err = r.mkdir(rootName, 0o755)
 		return b, err
 	}
-	if _, ok, err := e.Environment(context.Background(), c.Environment); err != nil {
+	var err error
+	if r.uses, err = e.hold(c.Environment); err != nil {
 		return nil, err
-	} else if !ok {
-		return nil, fmt.Errorf("there is no environment %s", c.Environment.Hex())
 	}
 	b.Lower = e.path("environments", c.Environment.Hex(), rootName)
 	if b.Root, err = r.mkdir("merged", 0o755); err != nil {

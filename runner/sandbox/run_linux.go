@@ -17,6 +17,7 @@ type run struct {
 	id   string
 	dir  string
 	lock *os.File
+	uses *os.File // the environment, locked against its removal; nil if none
 }
 
 // Names in a run's folder.
@@ -60,6 +61,9 @@ func (r *run) mkdir(name string, mode os.FileMode) (string, error) {
 // remove deletes the run's folder. The lock goes last.
 func (r *run) remove() error {
 	err := removeTree(filepath.Dir(r.dir), r.id)
+	if r.uses != nil {
+		r.uses.Close()
+	}
 	return errors.Join(err, r.lock.Close())
 }
 
