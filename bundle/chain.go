@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func (c *chain) index(ctx context.Context, i int, release *aptmirror.Release, f 
 		return fmt.Errorf("reading %s of %s: %w", f.Path, id, err)
 	}
 	defer rc.Close()
-	z, err := aptmirror.Decompress(f.Path, &cancelled{ctx, rc})
+	z, err := aptmirror.Decompress(f.Path, bufio.NewReaderSize(&cancelled{ctx, rc}, copySize/4))
 	if err != nil {
 		c.fault("%s: %v", id, err)
 		return nil

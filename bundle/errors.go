@@ -82,8 +82,14 @@ type CorruptError struct {
 	Made bool
 }
 
+// notBundle is what is wrong with a file that does not begin as a bundle.
+const notBundle = "this is no satchel bundle"
+
 // Error lists the first few faults.
 func (e *CorruptError) Error() string {
+	if len(e.Faults) == 1 && e.Faults[0].What == notBundle {
+		return notBundle
+	}
 	var s []string
 	for _, f := range e.Faults {
 		s = append(s, f.String())

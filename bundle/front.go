@@ -190,7 +190,7 @@ func (fr *frontReader) header() (string, int64, error) {
 	name, size, ok := readHeader(b)
 	if !ok {
 		if at == 0 {
-			return "", 0, corrupt(0, "this is no satchel bundle")
+			return "", 0, corrupt(0, notBundle)
 		}
 		return "", 0, corrupt(at, "this is no tar header of the form that a bundle has")
 	}
