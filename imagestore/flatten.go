@@ -25,7 +25,7 @@ func Flatten(ctx context.Context, image manifest.Image, open Source, w io.Writer
 		return err
 	}
 	bw := bufio.NewWriterSize(w, 1<<18)
-	out := &flattener{t: t, tw: tar.NewWriter(bw), names: map[*inode][]*node{}}
+	out := &flattener{t: t, tw: tar.NewWriter(bw), names: map[*inode][]*node{}, buf: make([]byte, 1<<16)}
 	if err := out.directories(t.root); err != nil {
 		return fmt.Errorf("flattening image: %w", err)
 	}
@@ -97,6 +97,7 @@ type flattener struct {
 	tw    *tar.Writer
 	names map[*inode][]*node // all names of what is no directory, in order
 	order []*inode           // the keys of names, by their first name
+	buf   []byte
 }
 
 // directories writes all directories from n down, and notes the names of
@@ -174,7 +175,7 @@ func (f *flattener) inode(ino *inode, body io.Reader) error {
 		return fmt.Errorf("writing %.200q: %w", first, err)
 	}
 	if ino.size > 0 {
-		if n, err := io.Copy(f.tw, body); err != nil || n != ino.size {
+		if n, err := io.CopyBuffer(f.tw, body, f.buf); err != nil || n != ino.size {
 			return fmt.Errorf("writing %.200q, %d of %d bytes: %w", first, n, ino.size, cmp.Or(err, io.ErrUnexpectedEOF))
 		}
 	}

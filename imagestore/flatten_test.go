@@ -280,3 +280,25 @@ func TestBomb(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// FuzzFlatten lays two tars over one another: what is taken must come out as
+// promised, the same twice.
+func FuzzFlatten(f *testing.F) {
+	f.Add(smallRoot(f), tarOf(f, file{name: "etc/.wh..wh..opq"}, file{name: ".wh.usr"}, file{name: "usr/x", body: "1"}))
+	f.Add(tarOf(f, file{name: "a", typ: sym, link: "b/../c"}, file{name: "c/", typ: dir}), tarOf(f, file{name: "a/x", body: "1"}, file{name: "h", typ: hard, link: "a/x"}, file{name: "c/.wh.x"}))
+	f.Fuzz(func(t *testing.T, lower, upper []byte) {
+		store := newStore()
+		image := imageOf(t, store, lower, upper)
+		var one, two bytes.Buffer
+		if err := Flatten(t.Context(), image, store, &one); err != nil {
+			return
+		}
+		if err := Flatten(t.Context(), image, store, &two); err != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
+			t.Errorf("not the same twice: %v", err)
+		}
+		promises(t, one.Bytes())
+		if _, _, _, err := Status(t.Context(), image, store); err != nil && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("Status: %v", err)
+		}
+	})
+}

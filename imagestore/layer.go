@@ -35,11 +35,12 @@ func walkTar(ctx context.Context, r io.Reader, limit int64, strict bool, fn func
 		if logical += h.Size; h.Size < 0 || logical > limit {
 			return fmt.Errorf("reading tar entry %d, %.200q: more than %d bytes of content: %w", i, h.Name, limit, ErrUnsupported)
 		}
-		if err := fn(i, h, tr); err != nil {
+		body := ctxReader{ctx, tr} // holes of sparse files are never read below
+		if err := fn(i, h, body); err != nil {
 			return err
 		}
 		if strict {
-			if _, err := io.Copy(io.Discard, tr); err != nil {
+			if _, err := io.Copy(io.Discard, body); err != nil {
 				return fmt.Errorf("reading tar entry %d, %.200q: %w", i, h.Name, noEOF(err))
 			}
 			end = (in.n + 511) &^ 511

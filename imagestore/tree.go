@@ -15,6 +15,7 @@ type tree struct {
 	layer int // the one being applied, from 0
 	seen  int // entries so far
 	bytes int64
+	size  int64 // of all files so far, replaced ones included
 	work  int // nodes visited by whiteouts, against quadratic input
 }
 
@@ -62,6 +63,9 @@ func (t *tree) apply(index int, h *tar.Header) error {
 	}
 	t.seen++
 	t.bytes += int64(len(h.Name)) + e.weight()
+	if t.size += e.size; t.size > maxBytes {
+		return fmt.Errorf("files of more than %d bytes together: %w", int64(maxBytes), ErrUnsupported)
+	}
 	if t.seen > maxEntries || t.bytes > maxNames {
 		return fmt.Errorf("more than %d entries or %d bytes of names: %w", maxEntries, maxNames, ErrUnsupported)
 	}

@@ -9,28 +9,24 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"satchel/bundle/source/pack"
 )
 
-// batch reads objects through one `git cat-file --batch`.
+// batch reads objects through one git cat-file; it is a pack.Objects.
 type batch struct {
-	g      *repository
-	ctx    context.Context
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	in     *bufio.Writer
 	out    *bufio.Reader
 	stderr *tail
-	asked  []oid // in order, not yet answered
+	asked  []pack.ID // in order, not yet answered
 }
-
-// maxAsked is how many requests may be under way. Their lines together are
-// smaller than any pipe, so that writing them never waits for git to be read.
-const maxAsked = 256
 
 // batch starts git cat-file with how it is to answer: "--batch", or
 // "--batch-check" for answers without content.
 func (g *repository) batch(ctx context.Context, how string) (*batch, error) {
-	b := &batch{g: g, ctx: ctx, cmd: g.command(ctx, "cat-file", how), stderr: &tail{}}
+	b := &batch{cmd: g.command(ctx, "cat-file", how), stderr: &tail{}}
 	b.cmd.Stderr = b.stderr
 	var err error
 	if b.stdin, err = b.cmd.StdinPipe(); err != nil {
@@ -47,8 +43,8 @@ func (g *repository) batch(ctx context.Context, how string) (*batch, error) {
 	return b, nil
 }
 
-// ask sends a request. Not more than maxAsked may be unanswered.
-func (b *batch) ask(id oid) error {
+// Ask sends a request. Not more than pack.MaxAsked may be unanswered.
+func (b *batch) Ask(id pack.ID) error {
 	b.asked = append(b.asked, id)
 	if _, err := b.in.WriteString(id.String() + "\n"); err != nil {
 		return b.failed(err)
@@ -56,9 +52,9 @@ func (b *batch) ask(id oid) error {
 	return nil
 }
 
-// next begins the next answer: type and size of the object asked for first.
-// Its content must then be read with content.
-func (b *batch) next() (id oid, k kind, size int64, err error) {
+// Next begins the next answer: type and size of the object asked for first.
+// Its content must then be read with Content.
+func (b *batch) Next() (id pack.ID, k pack.Kind, size int64, err error) {
 	if err := b.in.Flush(); err != nil {
 		return id, 0, 0, b.failed(err)
 	}
@@ -75,18 +71,18 @@ func (b *batch) next() (id oid, k kind, size int64, err error) {
 	if len(f) != 3 || f[0] != id.String() {
 		return id, 0, 0, fmt.Errorf("reading object %s: git answered %.200q", id, line)
 	}
-	if k, err = parseKind(f[1]); err != nil {
+	if k, err = pack.ParseKind(f[1]); err != nil {
 		return id, 0, 0, err
 	}
-	if size, err = strconv.ParseInt(f[2], 10, 64); err != nil || size < 0 || size > maxObject {
+	if size, err = strconv.ParseInt(f[2], 10, 64); err != nil || size < 0 || size > pack.MaxObject {
 		return id, 0, 0, fmt.Errorf("reading object %s: a size of %.30q bytes: %w", id, f[2], ErrRefused)
 	}
 	return id, k, size, nil
 }
 
-// content hands size bytes to fn, which must read them all, and then takes the
+// Content hands size bytes to fn, which must read them all, and then takes the
 // newline that ends an answer.
-func (b *batch) content(size int64, fn func(r io.Reader) error) error {
+func (b *batch) Content(size int64, fn func(r io.Reader) error) error {
 	lr := &io.LimitedReader{R: b.out, N: size}
 	if err := fn(lr); err != nil {
 		return err
@@ -100,29 +96,19 @@ func (b *batch) content(size int64, fn func(r io.Reader) error) error {
 	return nil
 }
 
-// bytes reads the content of a small object whole.
-func (b *batch) bytes(size int64) ([]byte, error) {
-	buf := make([]byte, size)
-	err := b.content(size, func(r io.Reader) error {
-		_, err := io.ReadFull(r, buf)
-		return err
-	})
-	return buf, err
-}
-
 // object reads one object whole, when no other request is under way.
-func (b *batch) object(id oid, want kind) ([]byte, error) {
-	if err := b.ask(id); err != nil {
+func (b *batch) object(id pack.ID, want pack.Kind) ([]byte, error) {
+	if err := b.Ask(id); err != nil {
 		return nil, err
 	}
-	_, k, size, err := b.next()
+	_, k, size, err := b.Next()
 	if err != nil {
 		return nil, err
 	}
-	if k != want || size > maxParsed {
+	if k != want || size > pack.MaxParsed {
 		return nil, fmt.Errorf("reading object %s: a %s of %d bytes, want a %s", id, k, size, want)
 	}
-	return b.bytes(size)
+	return pack.ReadContent(b, size)
 }
 
 func (b *batch) failed(err error) error {

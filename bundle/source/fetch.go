@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"satchel/bundle/source/pack"
 )
 
 // Where fetched refs are kept, so that later fetches are short.
@@ -20,14 +22,14 @@ const (
 
 // resolved is what a ref names.
 type resolved struct {
-	commit oid
-	tag    *oid // the tag object; the commit itself for a lightweight tag; nil if no tag
+	commit pack.ID
+	tag    *pack.ID // the tag object; the commit itself for a lightweight tag; nil if no tag
 }
 
 // resolve fetches what ref names from url: a tag before a branch, as git has
 // it, or a commit.
 func (g *repository) resolve(ctx context.Context, url, ref string) (resolved, error) {
-	if id, err := parseOID(ref); err == nil {
+	if id, err := pack.ParseID(ref); err == nil {
 		if err := g.fetchCommit(ctx, url, id); err != nil {
 			return resolved{}, err
 		}
@@ -68,7 +70,7 @@ func (g *repository) remoteRef(ctx context.Context, url, ref string) (string, er
 		if !ok {
 			continue
 		}
-		if _, err := parseOID(id); err != nil {
+		if _, err := pack.ParseID(id); err != nil {
 			return "", fmt.Errorf("asking %s for %q: %w", redact(url), ref, err)
 		}
 		there[name] = true
@@ -97,17 +99,17 @@ func (g *repository) peel(ctx context.Context, name string, isTag bool) (resolve
 	return resolved{commit: commit, tag: &id}, nil
 }
 
-func (g *repository) parse(ctx context.Context, rev string) (oid, error) {
+func (g *repository) parse(ctx context.Context, rev string) (pack.ID, error) {
 	out, err := g.run(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
 	if err != nil {
-		return oid{}, fmt.Errorf("resolving %s: %w", rev, err)
+		return pack.ID{}, fmt.Errorf("resolving %s: %w", rev, err)
 	}
-	return parseOID(strings.TrimSpace(string(out)))
+	return pack.ParseID(strings.TrimSpace(string(out)))
 }
 
 // fetchCommit makes sure that a commit is here: from an earlier run, by its
 // name, or, if the remote does not serve names, by all branches and tags.
-func (g *repository) fetchCommit(ctx context.Context, url string, id oid) error {
+func (g *repository) fetchCommit(ctx context.Context, url string, id pack.ID) error {
 	if g.hasCommit(ctx, id) {
 		return nil
 	}
@@ -134,7 +136,7 @@ func (g *repository) fetchCommit(ctx context.Context, url string, id oid) error 
 // hasCommit tells whether a commit is here, with all that it reaches. An
 // object alone proves nothing: an interrupted fetch may have left it. But git
 // sets a ref only after it has checked that all is there.
-func (g *repository) hasCommit(ctx context.Context, id oid) bool {
+func (g *repository) hasCommit(ctx context.Context, id pack.ID) bool {
 	if _, err := g.run(ctx, "cat-file", "-e", id.String()+"^{commit}"); err != nil {
 		return false
 	}
@@ -148,13 +150,13 @@ func (g *repository) fetchAll(ctx context.Context, url string) error {
 
 // abbreviated finds the commit that a short name means. Remotes do not resolve
 // these, so all branches and tags are needed.
-func (g *repository) abbreviated(ctx context.Context, url, short string) (oid, error) {
+func (g *repository) abbreviated(ctx context.Context, url, short string) (pack.ID, error) {
 	if err := g.fetchAll(ctx, url); err != nil {
-		return oid{}, err
+		return pack.ID{}, err
 	}
 	id, err := g.parse(ctx, short+"^{commit}")
 	if err != nil {
-		return oid{}, fmt.Errorf("looking for %q in %s: no tag, no branch, and not the beginning of exactly one commit: %w",
+		return pack.ID{}, fmt.Errorf("looking for %q in %s: no tag, no branch, and not the beginning of exactly one commit: %w",
 			short, redact(url), ErrNotFound)
 	}
 	return id, nil

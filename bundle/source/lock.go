@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"satchel/bundle/source/pack"
 	"satchel/manifest"
 )
 
@@ -151,30 +152,52 @@ func (l *locker) fetch(ctx context.Context, url string, local bool, resolve func
 }
 
 func (l *locker) read(ctx context.Context, g *repository, b *batch, f *fetched) error {
-	raw, err := b.object(f.commit, kindCommit)
+	raw, err := b.object(f.commit, pack.Commit)
 	if err != nil {
 		return err
 	}
-	c, err := parseCommit(raw)
+	c, err := pack.ParseCommit(raw)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", f.commit, err)
 	}
-	f.date = c.date
-	if f.links, err = g.readSubmodules(ctx, b, c.tree); err != nil {
+	f.date = c.Date
+	if f.links, err = g.readSubmodules(ctx, b, c.Tree); err != nil {
 		return err
 	}
-	list, err := walk(b, f.roots())
+	sizes, err := g.batch(ctx, "--batch-check")
 	if err != nil {
+		return err
+	}
+	list, err := pack.Walk(b, sizes, f.roots())
+	if err = errors.Join(err, sizes.close()); err != nil {
 		return err
 	}
 	f.pack, err = storePack(ctx, b, list, l.out)
 	return err
 }
 
-// roots are the objects from which the pack's content is reached.
-func (r resolved) roots() []oid {
-	if r.tag != nil && *r.tag != r.commit {
-		return []oid{*r.tag, r.commit}
+// storePack makes the pack of what list holds and stores it.
+func storePack(ctx context.Context, from pack.Objects, list *pack.List, out Store) (manifest.Blob, error) {
+	pr, pw := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := list.Write(ctx, from, pw)
+		pw.CloseWithError(err)
+		done <- err
+	}()
+	blob, err := out.Add(ctx, pr, maxPack)
+	if err != nil {
+		pr.CloseWithError(err)
+		<-done // the objects are free again only now
+		return blob, fmt.Errorf("storing pack: %w", err)
 	}
-	return []oid{r.commit}
+	return blob, <-done
+}
+
+// roots are the objects from which the pack's content is reached.
+func (r resolved) roots() []pack.ID {
+	if r.tag != nil && *r.tag != r.commit {
+		return []pack.ID{*r.tag, r.commit}
+	}
+	return []pack.ID{r.commit}
 }

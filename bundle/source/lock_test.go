@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"satchel/bundle/source/pack"
 	"satchel/manifest"
 )
 
@@ -25,7 +26,7 @@ func lockOf(t testing.TB, up repo, ref string, opts Options) (manifest.SourcePin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := Check(bytes.NewReader(store.blobs[pin.Pack.SHA256]), pin.Commit, pin.Tag); err != nil || c.Date != pin.Date {
+	if c, err := pack.Check(bytes.NewReader(store.blobs[pin.Pack.SHA256]), pin.Commit, pin.Tag); err != nil || c.Date != pin.Date {
 		t.Errorf("Check: %+v %v, want the date %s", c, err, pin.Date)
 	}
 	return pin, store
@@ -339,7 +340,7 @@ func TestLockReal(t *testing.T) {
 	}
 	t.Logf("%v %+v", time.Since(start), pin)
 	start = time.Now()
-	got, err := Check(bytes.NewReader(store.blobs[pin.Pack.SHA256]), pin.Commit, pin.Tag)
+	got, err := pack.Check(bytes.NewReader(store.blobs[pin.Pack.SHA256]), pin.Commit, pin.Tag)
 	t.Logf("check %v %+v %v", time.Since(start), got, err)
 	start = time.Now()
 	unpack(t, store.blobs[pin.Pack.SHA256])

@@ -40,4 +40,6 @@ func candidates(ref string) []string {
 }
 
 // couldBeCommit tells whether ref may be a commit, whole or abbreviated.
-func couldBeCommit(ref string) bool { return len(ref) >= 7 && len(ref) <= 40 && isHex(ref) }
+func couldBeCommit(ref string) bool {
+	return len(ref) >= 7 && len(ref) <= 40 && strings.Trim(ref, "0123456789abcdef") == ""
+}

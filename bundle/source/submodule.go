@@ -7,32 +7,33 @@ import (
 	"slices"
 	"strings"
 
+	"satchel/bundle/source/pack"
 	"satchel/manifest"
 )
 
 // submodule is one that a commit's tree has, with what .gitmodules says of it.
 type submodule struct {
 	path, name, url string
-	commit          oid
+	commit          pack.ID
 }
 
 // readSubmodules finds the submodules of a tree.
-func (g *repository) readSubmodules(ctx context.Context, b *batch, tree oid) ([]submodule, error) {
-	links := map[string]oid{}
-	var modules *oid
+func (g *repository) readSubmodules(ctx context.Context, b *batch, tree pack.ID) ([]submodule, error) {
+	links := map[string]pack.ID{}
+	var modules *pack.ID
 	entries := 0
-	err := b.walkTree(tree, "", 0, func(path string, e treeEntry) error {
+	err := b.walkTree(tree, "", 0, func(path string, e pack.Entry) error {
 		if entries++; entries > maxCheckout {
 			return fmt.Errorf("reading tree: a checkout of more than %d files: %w", maxCheckout, ErrRefused)
 		}
 		switch {
-		case e.kind == 0:
-			links[path] = e.id
+		case e.Kind == 0:
+			links[path] = e.ID
 			if len(links) > maxSubmodules {
 				return fmt.Errorf("reading tree: more than %d submodules: %w", maxSubmodules, ErrRefused)
 			}
-		case path == ".gitmodules" && e.kind == kindBlob:
-			modules = &e.id
+		case path == ".gitmodules" && e.Kind == pack.Blob:
+			modules = &e.ID
 		}
 		return nil
 	})
@@ -51,7 +52,7 @@ func (g *repository) readSubmodules(ctx context.Context, b *batch, tree oid) ([]
 
 // matchSubmodules joins the tree's submodules with `git config -z --list` of
 // .gitmodules; the result is in order of path.
-func matchSubmodules(links map[string]oid, config string) ([]submodule, error) {
+func matchSubmodules(links map[string]pack.ID, config string) ([]submodule, error) {
 	type section map[string]string
 	sections := map[string]section{}
 	for item := range strings.SplitSeq(config, "\x00") {
@@ -121,26 +122,26 @@ func checkModule(name, path string) error {
 
 // walkTree calls fn for everything in a tree, deeply. It reads every
 // directory, as a submodule may be in any.
-func (b *batch) walkTree(tree oid, prefix string, depth int, fn func(path string, e treeEntry) error) error {
+func (b *batch) walkTree(tree pack.ID, prefix string, depth int, fn func(path string, e pack.Entry) error) error {
 	if depth > 512 || len(prefix) > 4096 {
 		return fmt.Errorf("reading tree: directories are too deep: %w", ErrRefused)
 	}
-	raw, err := b.object(tree, kindTree)
+	raw, err := b.object(tree, pack.Tree)
 	if err != nil {
 		return err
 	}
-	var dirs []treeEntry
-	err = parseTree(raw, func(e treeEntry) error {
-		if e.kind == kindTree {
+	var dirs []pack.Entry
+	err = pack.ParseTree(raw, func(e pack.Entry) error {
+		if e.Kind == pack.Tree {
 			dirs = append(dirs, e)
 		}
-		return fn(prefix+string(e.name), e)
+		return fn(prefix+string(e.Name), e)
 	})
 	if err != nil {
 		return fmt.Errorf("tree %s: %w", tree, err)
 	}
 	for _, d := range dirs {
-		if err := b.walkTree(d.id, prefix+string(d.name)+"/", depth+1, fn); err != nil {
+		if err := b.walkTree(d.ID, prefix+string(d.Name)+"/", depth+1, fn); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"satchel/bundle/source/pack"
 )
 
 // link commits a submodule without checking anything out.
@@ -47,7 +49,7 @@ func TestSubmodules(t *testing.T) {
 	var got []string
 	for _, s := range pin.Submodules {
 		got = append(got, fmt.Sprintf("%s %s %s %s", s.Path, s.Name, filepath.Base(s.URL), s.Commit))
-		if _, err := Check(bytes.NewReader(store.blobs[s.Pack.SHA256]), s.Commit, ""); err != nil {
+		if _, err := pack.Check(bytes.NewReader(store.blobs[s.Pack.SHA256]), s.Commit, ""); err != nil {
 			t.Errorf("%s: %v", s.Path, err)
 		}
 	}
@@ -239,4 +241,25 @@ func TestTail(t *testing.T) {
 	if strings.Contains(got, "secret") || strings.Contains(got, "\x1b") || len(got) > tailSize || !strings.HasSuffix(got, "https://example.org/x ?[31mred?") {
 		t.Errorf("got %q", got)
 	}
+}
+
+// FuzzModules checks that what is taken from .gitmodules is safe to use.
+func FuzzModules(f *testing.F) {
+	f.Add("submodule.a.path\nsub\x00submodule.a.url\n../x\x00")
+	f.Add("submodule.a.b.path\nsub\x00submodule.a.b.url\next::x\x00submodule.a.b.update\nnone\x00")
+	f.Fuzz(func(t *testing.T, config string) {
+		all, err := matchSubmodules(map[string]pack.ID{"sub": {}}, config)
+		if err != nil {
+			return
+		}
+		for _, s := range all {
+			if checkModule(s.name, s.path) != nil || s.url == "" || s.path != "sub" {
+				t.Errorf("%+v", s)
+			}
+			url, err := relativeURL("https://example.org/a/b", s.url)
+			if err == nil && checkURL(url, false) == nil && (strings.HasPrefix(url, "-") || strings.Contains(url, "\n")) {
+				t.Errorf("URL %q", url)
+			}
+		}
+	})
 }

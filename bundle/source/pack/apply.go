@@ -1,4 +1,4 @@
-package source
+package pack
 
 // applyDelta makes an object out of base as d says. Its size is at most
 // deltaMax. buf is room to use.

@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"bytes"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// commitObject is what is read of a commit.
-type commitObject struct {
-	tree    oid
-	parents []oid
-	date    string // author date in UTC, "YYYY-MM-DD HH:MM:SS"
+// CommitObject is what is read of a commit.
+type CommitObject struct {
+	Tree    ID
+	Parents []ID
+	Date    string // author date in UTC, "YYYY-MM-DD HH:MM:SS"; "" if it cannot be read
 }
 
 // header takes the first line of b, which must be key, a space and a value.
@@ -25,28 +25,29 @@ func header(b []byte, key string) (value string, rest []byte, ok bool) {
 	return v, rest, true
 }
 
-func parseCommit(b []byte) (c commitObject, err error) {
+// ParseCommit reads the content of a commit.
+func ParseCommit(b []byte) (c CommitObject, err error) {
 	v, rest, ok := header(b, "tree")
 	if !ok {
-		return c, fmt.Errorf("reading commit: it begins without a tree: %w", ErrPack)
+		return c, fmt.Errorf("reading commit: it begins without a tree: %w", ErrUnsound)
 	}
-	if c.tree, err = parseOID(v); err != nil {
+	if c.Tree, err = ParseID(v); err != nil {
 		return c, err
 	}
 	for {
-		var p oid
+		var p ID
 		if v, rest, ok = header(rest, "parent"); !ok {
 			break
 		}
-		if p, err = parseOID(v); err != nil {
+		if p, err = ParseID(v); err != nil {
 			return c, err
 		}
-		c.parents = append(c.parents, p)
+		c.Parents = append(c.Parents, p)
 	}
 	if v, _, ok = header(rest, "author"); !ok {
-		return c, fmt.Errorf("reading commit: no author after its parents: %w", ErrPack)
+		return c, fmt.Errorf("reading commit: no author after its parents: %w", ErrUnsound)
 	}
-	c.date = authorDate(v)
+	c.Date = authorDate(v)
 	return c, nil
 }
 
@@ -65,59 +66,59 @@ func authorDate(v string) string {
 }
 
 // parseTag reads what a tag object names.
-func parseTag(b []byte) (target oid, k kind, err error) {
+func parseTag(b []byte) (target ID, k Kind, err error) {
 	v, rest, ok := header(b, "object")
 	if !ok {
-		return target, 0, fmt.Errorf("reading tag: it begins without an object: %w", ErrPack)
+		return target, 0, fmt.Errorf("reading tag: it begins without an object: %w", ErrUnsound)
 	}
-	if target, err = parseOID(v); err != nil {
+	if target, err = ParseID(v); err != nil {
 		return target, 0, err
 	}
 	if v, _, ok = header(rest, "type"); !ok {
-		return target, 0, fmt.Errorf("reading tag: no type after its object: %w", ErrPack)
+		return target, 0, fmt.Errorf("reading tag: no type after its object: %w", ErrUnsound)
 	}
-	k, err = parseKind(v)
+	k, err = ParseKind(v)
 	return target, k, err
 }
 
-// treeEntry is one line of a tree.
-type treeEntry struct {
-	kind kind // kindTree, kindBlob, or 0 for a submodule
-	name []byte
-	id   oid
+// Entry is one line of a tree.
+type Entry struct {
+	Kind Kind // Tree, Blob, or 0 for a submodule
+	Name []byte
+	ID   ID
 }
 
-// parseTree calls fn for each entry of a tree, in order. Names that no
+// ParseTree calls fn for each entry of a tree, in order. Names that no
 // checkout could take safely, an order that git does not write, doubles and
 // unknown modes are refused.
-func parseTree(b []byte, fn func(e treeEntry) error) error {
+func ParseTree(b []byte, fn func(e Entry) error) error {
 	var last []byte
 	lastTree := false
 	for len(b) > 0 {
 		sp := bytes.IndexByte(b[:min(len(b), 8)], ' ')
 		if sp < 0 {
-			return fmt.Errorf("reading tree: an entry without a mode: %w", ErrPack)
+			return fmt.Errorf("reading tree: an entry without a mode: %w", ErrUnsound)
 		}
 		mode := b[:sp]
 		nul := bytes.IndexByte(b[sp:], 0)
-		if nul < 0 || len(b)-sp-nul-1 < len(oid{}) {
-			return fmt.Errorf("reading tree: its last entry is cut short: %w", ErrPack)
+		if nul < 0 || len(b)-sp-nul-1 < len(ID{}) {
+			return fmt.Errorf("reading tree: its last entry is cut short: %w", ErrUnsound)
 		}
-		e := treeEntry{name: b[sp+1 : sp+nul]}
-		copy(e.id[:], b[sp+nul+1:])
-		b = b[sp+nul+1+len(e.id):]
+		e := Entry{Name: b[sp+1 : sp+nul]}
+		copy(e.ID[:], b[sp+nul+1:])
+		b = b[sp+nul+1+len(e.ID):]
 		var err error
-		if e.kind, err = modeKind(string(mode)); err != nil {
+		if e.Kind, err = modeKind(string(mode)); err != nil {
 			return err
 		}
-		if err := checkTreeName(e.name); err != nil {
+		if err := checkTreeName(e.Name); err != nil {
 			return err
 		}
-		tree := e.kind == kindTree
-		if last != nil && (bytes.Equal(last, e.name) || compareTree(last, lastTree, e.name, tree) >= 0) {
-			return fmt.Errorf("reading tree: %.200q is not sorted after %.200q: %w", e.name, last, ErrPack)
+		tree := e.Kind == Tree
+		if last != nil && (bytes.Equal(last, e.Name) || compareTree(last, lastTree, e.Name, tree) >= 0) {
+			return fmt.Errorf("reading tree: %.200q is not sorted after %.200q: %w", e.Name, last, ErrUnsound)
 		}
-		last, lastTree = e.name, tree
+		last, lastTree = e.Name, tree
 		if err := fn(e); err != nil {
 			return err
 		}
@@ -125,16 +126,16 @@ func parseTree(b []byte, fn func(e treeEntry) error) error {
 	return nil
 }
 
-func modeKind(mode string) (kind, error) {
+func modeKind(mode string) (Kind, error) {
 	switch strings.TrimLeft(mode, "0") { // old tools padded with zeros
 	case "40000":
-		return kindTree, nil
+		return Tree, nil
 	case "100644", "100755", "100664", "120000":
-		return kindBlob, nil
+		return Blob, nil
 	case "160000":
 		return 0, nil
 	}
-	return 0, fmt.Errorf("reading tree: unknown mode %q: %w", mode, ErrPack)
+	return 0, fmt.Errorf("reading tree: unknown mode %q: %w", mode, ErrUnsound)
 }
 
 // compareTree orders names as git does: those of trees as if they ended in a slash.
@@ -161,7 +162,7 @@ func compareTree(a []byte, aTree bool, b []byte, bTree bool) int {
 func checkTreeName(name []byte) error {
 	if len(name) == 0 || len(name) > 4095 || bytes.IndexByte(name, '/') >= 0 ||
 		string(name) == "." || string(name) == ".." || bytes.EqualFold(name, []byte(".git")) {
-		return fmt.Errorf("reading tree: the name %.200q: %w", name, ErrPack)
+		return fmt.Errorf("reading tree: the name %.200q: %w", name, ErrUnsound)
 	}
 	return nil
 }

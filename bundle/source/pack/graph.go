@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"errors"
@@ -25,18 +25,18 @@ func (c *checker) parse(p plain) error {
 		return err
 	}
 	switch p.kind {
-	case kindTree:
-		err = parseTree(p.content, func(e treeEntry) error {
-			if e.kind == 0 {
+	case Tree:
+		err = ParseTree(p.content, func(e Entry) error {
+			if e.Kind == 0 {
 				return nil // a submodule's commit is in another pack
 			}
-			return c.mark(e.id, e.kind, named)
+			return c.mark(e.ID, e.Kind, named)
 		})
-	case kindCommit:
+	case Commit:
 		err = c.parseCommit(id, p.content)
-	case kindTag:
-		var k kind
-		var target oid
+	case Tag:
+		var k Kind
+		var target ID
 		if target, k, err = parseTag(p.content); err == nil {
 			c.tags[id] = target
 			err = c.mark(target, k, named)
@@ -45,36 +45,36 @@ func (c *checker) parse(p plain) error {
 	switch {
 	case err == nil:
 		return nil
-	case !errors.Is(err, ErrPack):
+	case !errors.Is(err, ErrUnsound):
 		return bad("%s %s: %v", p.kind, id, err)
 	}
 	return fmt.Errorf("%s %s: %w", p.kind, id, err)
 }
 
-func (c *checker) parseCommit(id oid, content []byte) error {
-	commit, err := parseCommit(content)
+func (c *checker) parseCommit(id ID, content []byte) error {
+	commit, err := ParseCommit(content)
 	if err != nil {
 		return err
 	}
 	if id == c.commit {
-		c.date = commit.date
+		c.date = commit.Date
 	}
-	for _, parent := range commit.parents {
-		if err := c.mark(parent, kindCommit, named); err != nil {
+	for _, parent := range commit.Parents {
+		if err := c.mark(parent, Commit, named); err != nil {
 			return err
 		}
 	}
-	return c.mark(commit.tree, kindTree, named)
+	return c.mark(commit.Tree, Tree, named)
 }
 
 // mark notes that an object has been seen or named, as one of kind k.
-func (c *checker) mark(id oid, k kind, how use) error {
+func (c *checker) mark(id ID, k Kind, how use) error {
 	old, ok := c.uses[id]
 	switch {
 	case !ok && len(c.uses) >= c.count:
 		return bad("%s %s is one more than the pack holds", k, id)
-	case ok && kind(old&kindMask) != k:
-		return bad("%s is used as %s and as %s", id, kind(old&kindMask), k)
+	case ok && Kind(old&kindMask) != k:
+		return bad("%s is used as %s and as %s", id, Kind(old&kindMask), k)
 	case how == seen && old&seen != 0:
 		return bad("%s %s comes twice", k, id)
 	}
@@ -83,7 +83,7 @@ func (c *checker) mark(id oid, k kind, how use) error {
 }
 
 // complete compares what is there with what has to be.
-func (c *checker) complete(root oid) error {
+func (c *checker) complete(root ID) error {
 	at := root
 	for hops := 0; at != c.commit; hops++ {
 		next, ok := c.tags[at]
@@ -92,15 +92,15 @@ func (c *checker) complete(root oid) error {
 		}
 		at = next
 	}
-	if c.uses[root]&seen == 0 || c.uses[c.commit]&seen == 0 || kind(c.uses[c.commit]&kindMask) != kindCommit {
+	if c.uses[root]&seen == 0 || c.uses[c.commit]&seen == 0 || Kind(c.uses[c.commit]&kindMask) != Commit {
 		return bad("the commit or the tag is not in it")
 	}
 	for id, u := range c.uses {
 		switch {
 		case u&seen == 0:
-			return bad("%s %s is missing", kind(u&kindMask), id)
+			return bad("%s %s is missing", Kind(u&kindMask), id)
 		case u&named == 0 && id != root:
-			return bad("%s %s does not belong there", kind(u&kindMask), id)
+			return bad("%s %s does not belong there", Kind(u&kindMask), id)
 		}
 	}
 	return nil

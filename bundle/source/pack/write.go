@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"bytes"
@@ -14,30 +14,11 @@ import (
 
 	"github.com/klauspost/compress/zlib"
 	"golang.org/x/sync/errgroup"
-
-	"satchel/manifest"
 )
 
-// storePack makes the pack of what list holds and stores it.
-func storePack(ctx context.Context, b *batch, list *walker, out Store) (manifest.Blob, error) {
-	pr, pw := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := writePack(ctx, b, list, pw)
-		pw.CloseWithError(err)
-		done <- err
-	}()
-	blob, err := out.Add(ctx, pr, maxPack)
-	if err != nil {
-		pr.CloseWithError(err)
-		<-done // b is free again only now
-		return blob, fmt.Errorf("storing pack: %w", err)
-	}
-	return blob, <-done
-}
-
-// writePack writes a pack of what list holds, as the package comment says.
-func writePack(ctx context.Context, b *batch, list *walker, w io.Writer) error {
+// Write writes a pack of what list holds, as the package comment says, reading
+// the objects from from.
+func (list *List) Write(ctx context.Context, from Objects, w io.Writer) error {
 	alike := func(x, y item) int { return cmp.Or(cmp.Compare(x.path, y.path), cmp.Compare(y.size, x.size)) }
 	slices.SortStableFunc(list.trees, alike)
 	slices.SortStableFunc(list.blobs, alike)
@@ -46,11 +27,10 @@ func writePack(ctx context.Context, b *batch, list *walker, w io.Writer) error {
 	if _, err := p.Write(head); err != nil {
 		return err
 	}
-	err := p.groups(ctx, b, slices.Concat(list.commits, list.trees, list.blobs))
-	if err != nil {
+	if err := p.groups(ctx, from, slices.Concat(list.commits, list.trees, list.blobs)); err != nil {
 		return err
 	}
-	_, err = w.Write(p.sum.Sum(nil))
+	_, err := w.Write(p.sum.Sum(nil))
 	return err
 }
 
@@ -79,7 +59,7 @@ const maxWorkers = 4
 
 // groups reads the objects of list one after the other, cuts them into groups
 // and writes these. A few groups are in memory at a time.
-func (p *packWriter) groups(ctx context.Context, b *batch, list []item) error {
+func (p *packWriter) groups(ctx context.Context, from Objects, list []item) error {
 	g, ctx := errgroup.WithContext(ctx)
 	workers := min(max(1, runtime.GOMAXPROCS(0)), maxWorkers)
 	todo, order := make(chan job), make(chan job, 1)
@@ -100,7 +80,7 @@ func (p *packWriter) groups(ctx context.Context, b *batch, list []item) error {
 	g.Go(func() error {
 		defer close(order)
 		defer close(todo)
-		c := &cutter{b: b, send: func(j job) error {
+		c := &cutter{from: from, send: func(j job) error {
 			if err := give(ctx, order, j); err != nil || j.direct != nil {
 				return err
 			}
@@ -143,7 +123,7 @@ func (p *packWriter) inOrder(ctx context.Context, order <-chan job) error {
 
 // cutter reads objects and sends them off in groups.
 type cutter struct {
-	b     *batch
+	from  Objects
 	send  func(job) error
 	group []member
 	size  int64
@@ -164,18 +144,18 @@ func (c *cutter) cut(ctx context.Context, list []item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for asked < len(list) && asked-done < maxAsked {
-			if err := c.b.ask(list[asked].id); err != nil {
+		for asked < len(list) && asked-done < MaxAsked {
+			if err := c.from.Ask(list[asked].id); err != nil {
 				return err
 			}
 			asked++
 		}
-		_, k, n, err := c.b.next()
+		_, k, n, err := c.from.Next()
 		if err != nil {
 			return err
 		}
 		if k != it.kind {
-			return fmt.Errorf("object %s is a %s, not a %s: %w", it.id, k, it.kind, ErrPack)
+			return fmt.Errorf("object %s is a %s, not a %s: %w", it.id, k, it.kind, ErrUnsound)
 		}
 		if n > deltaMax {
 			if err := c.large(ctx, it, n); err != nil {
@@ -188,7 +168,7 @@ func (c *cutter) cut(ctx context.Context, list []item) error {
 				return err
 			}
 		}
-		content, err := c.b.bytes(n)
+		content, err := ReadContent(c.from, n)
 		if err != nil {
 			return err
 		}
@@ -216,7 +196,7 @@ func (c *cutter) large(ctx context.Context, it item, size int64) error {
 		return err
 	}
 	j := job{done: make(chan []byte), direct: func(w io.Writer) error {
-		return c.b.content(size, func(r io.Reader) error { return writeLarge(w, it, size, r) })
+		return c.from.Content(size, func(r io.Reader) error { return writeLarge(w, it, size, r) })
 	}}
 	if err := c.send(j); err != nil {
 		return err
@@ -242,7 +222,7 @@ func writeLarge(w io.Writer, it item, size int64, r io.Reader) error {
 	if _, err := io.Copy(zw, io.TeeReader(r, h)); err != nil {
 		return err
 	}
-	if got := oid(h.Sum(nil)); got != it.id {
+	if got := ID(h.Sum(nil)); got != it.id {
 		return damaged(it.id, got)
 	}
 	return zw.Close()

@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"bufio"
@@ -29,20 +29,20 @@ type Content struct {
 // It takes packs of the form that the package comment describes, which are the
 // only ones that can be checked so with bounded memory: some forty bytes an
 // object, and sixty megabytes. It needs neither git nor a disk. The error
-// wraps ErrPack, unless r failed.
+// wraps ErrUnsound, unless r failed.
 func Check(r io.Reader, commit, tag string) (Content, error) {
-	want, err := parseOID(commit)
+	want, err := ParseID(commit)
 	if err != nil {
 		return Content{}, fmt.Errorf("checking pack: commit: %w", err)
 	}
 	root := want
 	if tag != "" {
-		if root, err = parseOID(tag); err != nil {
+		if root, err = ParseID(tag); err != nil {
 			return Content{}, fmt.Errorf("checking pack: tag: %w", err)
 		}
 	}
 	held := &heldReader{r: r, sum: sha1.New()} //nolint:gosec // git's format
-	c := &checker{in: bufio.NewReaderSize(held, 1<<16), held: held, commit: want, uses: map[oid]use{}, tags: map[oid]oid{}}
+	c := &checker{in: bufio.NewReaderSize(held, 1<<16), held: held, commit: want, uses: map[ID]use{}, tags: map[ID]ID{}}
 	err = c.run()
 	if err == nil {
 		err = c.complete(root)
@@ -70,11 +70,11 @@ type checker struct {
 	in     *bufio.Reader
 	held   *heldReader
 	count  int
-	commit oid
+	commit ID
 	date   string
-	uses   map[oid]use
-	tags   map[oid]oid // tag object → what it names
-	window []plain     // the last objects that may be bases, oldest first
+	uses   map[ID]use
+	tags   map[ID]ID // tag object → what it names
+	window []plain   // the last objects that may be bases, oldest first
 	zr     io.ReadCloser
 	bufs   [][]byte
 }
@@ -82,12 +82,12 @@ type checker struct {
 // plain is an object that has been read.
 type plain struct {
 	at      int64
-	kind    kind
+	kind    Kind
 	content []byte
 }
 
 func bad(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrPack, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %s", ErrUnsound, fmt.Sprintf(format, args...))
 }
 
 func (c *checker) run() error {
@@ -139,7 +139,7 @@ func (c *checker) object() error {
 	switch {
 	case k == ofsDelta:
 		return c.delta(at, size)
-	case k < kindCommit || k > kindTag:
+	case k < Commit || k > Tag:
 		return bad("an entry of type %d", byte(k))
 	case size > deltaMax:
 		c.window = c.window[:0]
@@ -153,12 +153,12 @@ func (c *checker) object() error {
 }
 
 // entry reads the beginning of an entry.
-func (c *checker) entry() (k kind, size int64, err error) {
+func (c *checker) entry() (k Kind, size int64, err error) {
 	b, err := c.in.ReadByte()
 	if err != nil {
 		return 0, 0, bad("it is cut short")
 	}
-	k, size = kind(b>>4&7), int64(b&15)
+	k, size = Kind(b>>4&7), int64(b&15)
 	for shift := 4; b&0x80 != 0; shift += 7 {
 		if b, err = c.in.ReadByte(); err != nil {
 			return 0, 0, bad("it is cut short")
@@ -168,7 +168,7 @@ func (c *checker) entry() (k kind, size int64, err error) {
 		}
 		size |= int64(b&0x7f) << shift
 	}
-	if size > maxObject {
+	if size > MaxObject {
 		return 0, 0, bad("a size of %d bytes", size)
 	}
 	return k, size, nil
@@ -253,8 +253,8 @@ func (c *checker) inflated() error {
 }
 
 // large reads an object that is not kept; only a blob can be that large.
-func (c *checker) large(k kind, size int64) error {
-	if k != kindBlob {
+func (c *checker) large(k Kind, size int64) error {
+	if k != Blob {
 		return c.largeParsed(k, size)
 	}
 	if err := c.open(); err != nil {
@@ -276,8 +276,8 @@ func (c *checker) large(k kind, size int64) error {
 }
 
 // largeParsed reads a tree, commit or tag that is too large for the window.
-func (c *checker) largeParsed(k kind, size int64) error {
-	if size > maxParsed {
+func (c *checker) largeParsed(k Kind, size int64) error {
+	if size > MaxParsed {
 		return bad("a %s of %d bytes", k, size)
 	}
 	content, err := c.inflate(nil, size)
@@ -321,14 +321,14 @@ func (h *heldReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func sumOf(h hash.Hash) (oid, error) {
+func sumOf(h hash.Hash) (ID, error) {
 	cd, ok := h.(sha1cd.CollisionResistantHash)
 	if !ok {
-		return oid{}, errors.New("no collision detecting SHA-1")
+		return ID{}, errors.New("no collision detecting SHA-1")
 	}
 	sum, collision := cd.CollisionResistantSum(nil)
 	if collision {
-		return oid{}, bad("object %x was made to collide with another", sum)
+		return ID{}, bad("object %x was made to collide with another", sum)
 	}
-	return oid(sum), nil
+	return ID(sum), nil
 }

@@ -1,16 +1,16 @@
-package source
+package pack
 
 import (
 	"encoding/hex"
 	"fmt"
 )
 
-// oid is the name of a git object: a SHA-1 sum.
-type oid [20]byte
+// ID is the name of a git object: a SHA-1 sum.
+type ID [20]byte
 
-// parseOID reads 40 lower-case hexadecimal digits.
-func parseOID(s string) (oid, error) {
-	var id oid
+// ParseID reads 40 lower-case hexadecimal digits.
+func ParseID(s string) (ID, error) {
+	var id ID
 	if len(s) != 2*len(id) || !isHex(s) {
 		if len(s) == 64 && isHex(s) {
 			return id, fmt.Errorf("object name %s: %w", s, ErrSHA256)
@@ -21,7 +21,8 @@ func parseOID(s string) (oid, error) {
 	return id, err
 }
 
-func (id oid) String() string { return hex.EncodeToString(id[:]) }
+// String returns 40 lower-case hexadecimal digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 func isHex(s string) bool {
 	for i := 0; i < len(s); i++ {
@@ -32,19 +33,21 @@ func isHex(s string) bool {
 	return s != ""
 }
 
-// kind is an object's type, numbered as packs do.
-type kind byte
+// Kind is an object's type, numbered as packs do.
+type Kind byte
 
+// The types of object.
 const (
-	kindCommit kind = 1
-	kindTree   kind = 2
-	kindBlob   kind = 3
-	kindTag    kind = 4
-	ofsDelta   kind = 6
+	Commit   Kind = 1
+	Tree     Kind = 2
+	Blob     Kind = 3
+	Tag      Kind = 4
+	ofsDelta Kind = 6
 )
 
-func parseKind(s string) (kind, error) {
-	for _, k := range []kind{kindCommit, kindTree, kindBlob, kindTag} {
+// ParseKind reads "commit", "tree", "blob" or "tag".
+func ParseKind(s string) (Kind, error) {
+	for _, k := range []Kind{Commit, Tree, Blob, Tag} {
 		if s == k.String() {
 			return k, nil
 		}
@@ -52,15 +55,16 @@ func parseKind(s string) (kind, error) {
 	return 0, fmt.Errorf("reading object: unknown type %.40q", s)
 }
 
-func (k kind) String() string {
+// String returns git's word for k.
+func (k Kind) String() string {
 	switch k {
-	case kindCommit:
+	case Commit:
 		return "commit"
-	case kindTree:
+	case Tree:
 		return "tree"
-	case kindBlob:
+	case Blob:
 		return "blob"
-	case kindTag:
+	case Tag:
 		return "tag"
 	}
 	return fmt.Sprintf("type %d", byte(k))

@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package source
+package pack
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ type encoder struct {
 
 // candidate is an object that may be a base.
 type candidate struct {
-	kind    kind
+	kind    Kind
 	at      int // where its entry begins in the group
 	depth   int
 	content []byte
@@ -75,7 +75,7 @@ func (e *encoder) encode(group []member) ([]byte, error) {
 	return e.out.Bytes(), nil
 }
 
-func damaged(want, got oid) error {
+func damaged(want, got ID) error {
 	return fmt.Errorf("reading object %s: its content has the name %s; the work repository is damaged, remove it", want, got)
 }
 
@@ -135,19 +135,19 @@ func (e *encoder) deflate(b []byte) error {
 }
 
 // hashObject is the name of an object.
-func hashObject(k kind, content []byte) oid {
+func hashObject(k Kind, content []byte) ID {
 	h := sha1.New() //nolint:gosec // git's names
 	h.Write(objectHeader(k, int64(len(content))))
 	h.Write(content)
-	return oid(h.Sum(nil))
+	return ID(h.Sum(nil))
 }
 
-func objectHeader(k kind, size int64) []byte {
+func objectHeader(k Kind, size int64) []byte {
 	return append(strconv.AppendInt([]byte(k.String()+" "), size, 10), 0)
 }
 
 // appendEntry begins an entry of a pack: type and size of what is inflated.
-func appendEntry(out []byte, k kind, size int64) []byte {
+func appendEntry(out []byte, k Kind, size int64) []byte {
 	c := byte(k)<<4 | byte(size&15)
 	for size >>= 4; size > 0; size >>= 7 {
 		out = append(out, c|0x80)
