@@ -16,7 +16,7 @@ type tree struct {
 	seen  int // entries so far
 	bytes int64
 	size  int64 // of all files so far, replaced ones included
-	work  int // nodes visited by whiteouts, against quadratic input
+	work  int   // nodes visited by whiteouts, against quadratic input
 }
 
 // inode is a file; several nodes share one when they are hard links. Its
