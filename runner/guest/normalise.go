@@ -95,6 +95,9 @@ func normalise(ctx context.Context, t *tree, epoch int64, time func(name string,
 	if err := applyRules(ctx, t); err != nil {
 		return fmt.Errorf("normalising: %w", err)
 	}
+	if err := mountTable(t); err != nil {
+		return fmt.Errorf("normalising /etc/mtab: %w", err)
+	}
 	lines, err := walk(ctx, t.root)
 	if err != nil {
 		return fmt.Errorf("normalising times: %w", err)
@@ -113,6 +116,19 @@ func normalise(ctx context.Context, t *tree, epoch int64, time func(name string,
 		}
 	}
 	return nil
+}
+
+// mountTable makes the link /etc/mtab where there is none, as Docker does in
+// every container that it starts: so the tree has it with every engine.
+func mountTable(t *tree) error {
+	if _, err := os.Lstat(t.at("etc")); err != nil {
+		return nil // a tree without /etc: only tests have one
+	}
+	err := os.Symlink("/proc/mounts", t.at("etc/mtab"))
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // applyRules walks the tree and does what the first rule that matches says.
