@@ -141,9 +141,18 @@ func relationError(what, at string) error {
 	return fmt.Errorf("reading relation field: %s %q", what, at)
 }
 
+// The bytes of names and versions, as two sets of 64 bits: digits, + - . and
+// upper and lower case letters, _ and ~.
+const (
+	nameBytesLow  = 0x03ff_6800_0000_0000
+	nameBytesHigh = 0x47ff_fffe_87ff_fffe
+)
+
 func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '+' ||
-		c >= 'A' && c <= 'Z' || c == '_' || c == '~'
+	if c < 64 {
+		return uint64(nameBytesLow)>>c&1 != 0
+	}
+	return c < 128 && uint64(nameBytesHigh)>>(c-64)&1 != 0
 }
 
 func isVersionText(s string) bool {

@@ -2,6 +2,7 @@ package aptmirror
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ type Pool struct {
 	arches   []string // 0 is the native one, then the foreign ones, then mere mentions
 	known    int      // how many of them packages may be installed for
 	archives []ArchiveInfo
-	names    map[string]int32 // group number
+	names    nameTable
 	groups   []group
 	slots    []slot
 	versions []slotVersion
@@ -110,7 +111,7 @@ func NewPool(native string, foreign []string, archives []ArchiveInfo, packages [
 	p := &Pool{
 		arches:   append([]string{native}, foreign...),
 		archives: archives,
-		names:    make(map[string]int32, len(packages)*3/2),
+		names:    newNameTable(len(packages) * 3 / 2),
 		groups:   make([]group, 0, len(packages)*3/2),
 		slots:    make([]slot, 0, len(packages)*3/2),
 		versions: make([]slotVersion, 0, len(packages)),
@@ -136,14 +137,14 @@ func (p *Pool) withStatus(installed []Package) (*Pool, error) {
 		return p, nil
 	}
 	q := *p
-	q.names = cloneNames(p.names)
-	q.arches = append([]string(nil), p.arches...)
-	q.groups = append([]group(nil), p.groups...)
-	q.slots = append([]slot(nil), p.slots...)
-	q.versions = append([]slotVersion(nil), p.versions...)
-	q.provides = append([]provide(nil), p.provides...)
-	q.files = append([]file(nil), p.files...)
-	q.stanzas = append([]*Package(nil), p.stanzas...)
+	q.names.places = slices.Clone(p.names.places)
+	q.arches = slices.Clone(p.arches)
+	q.groups = slices.Clone(p.groups)
+	q.slots = slices.Clone(p.slots)
+	q.versions = slices.Clone(p.versions)
+	q.provides = slices.Clone(p.provides)
+	q.files = slices.Clone(p.files)
+	q.stanzas = slices.Clone(p.stanzas)
 	for i := range installed {
 		if err := q.add(&installed[i], true); err != nil {
 			return nil, fmt.Errorf("reading status of base system: %w", err)
@@ -154,7 +155,7 @@ func (p *Pool) withStatus(installed []Package) (*Pool, error) {
 
 // find returns the slot of a name and architecture, -1 if there is none.
 func (p *Pool) find(name string, arch int16) int32 {
-	g, ok := p.names[name]
+	g, ok := p.group(name)
 	if !ok {
 		return -1
 	}

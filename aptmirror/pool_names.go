@@ -1,20 +1,86 @@
 package aptmirror
 
 import (
-	"fmt"
-	"maps"
+	"hash/maphash"
 	"strings"
 )
+
+// nameTable finds groups by name. Half of its places are empty.
+type nameTable struct {
+	seed   maphash.Seed
+	places []place
+	count  int
+}
+
+// place holds a group's number + 1, and a part of its name's hash.
+type place struct {
+	hash  uint32
+	group int32
+}
+
+func newNameTable(n int) nameTable {
+	size := 1 << 10
+	for size < 2*n {
+		size *= 2
+	}
+	return nameTable{seed: maphash.MakeSeed(), places: make([]place, size)}
+}
+
+// group returns the number of the group of a name.
+func (p *Pool) group(name string) (int32, bool) {
+	at := p.names.find(p.groups, name, uint32(maphash.String(p.names.seed, name)))
+	return at.group - 1, at.group > 0
+}
+
+// groupFor is group, and makes the group if there is none.
+func (p *Pool) groupFor(name string) int32 {
+	hash := uint32(maphash.String(p.names.seed, name))
+	at := p.names.find(p.groups, name, hash)
+	if at.group > 0 {
+		return at.group - 1
+	}
+	p.groups = append(p.groups, group{name: name, first: -1, last: -1})
+	*at = place{hash, int32(len(p.groups))}
+	if p.names.count++; 2*p.names.count > len(p.names.places) {
+		p.names.grow()
+	}
+	return int32(len(p.groups)) - 1
+}
+
+// find returns the place of a name, or the empty one where it belongs.
+func (n *nameTable) find(groups []group, name string, hash uint32) *place {
+	mask := uint32(len(n.places) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		at := &n.places[i]
+		if at.group == 0 || at.hash == hash && groups[at.group-1].name == name {
+			return at
+		}
+	}
+}
+
+func (n *nameTable) grow() {
+	old := n.places
+	n.places = make([]place, 2*len(old))
+	mask := uint32(len(n.places) - 1)
+	for _, at := range old {
+		if at.group == 0 {
+			continue
+		}
+		i := at.hash & mask
+		for n.places[i].group != 0 {
+			i = (i + 1) & mask
+		}
+		n.places[i] = at
+	}
+}
 
 // slot returns the slot of a name and architecture, and makes it if it is new.
 // A new sibling of a group takes part in what the others provide.
 func (p *Pool) slot(name string, arch int16) int32 {
-	g, ok := p.names[name]
-	if !ok {
-		g = int32(len(p.groups))
-		p.names[name] = g
-		p.groups = append(p.groups, group{name: name, first: -1, last: -1})
-	}
+	return p.slotIn(p.groupFor(name), name, arch)
+}
+
+func (p *Pool) slotIn(g int32, name string, arch int16) int32 {
 	if s := p.findIn(g, arch); s >= 0 {
 		return s
 	}
@@ -130,8 +196,8 @@ func (p *Pool) mentionAll(field string, arch int16, negative bool) error {
 			return err
 		}
 		if d.Arch == "" {
-			if g, ok := p.names[d.Name]; !ok || p.groups[g].first < 0 || (!negative && p.findIn(g, arch) < 0) {
-				p.slot(d.Name, arch)
+			if g := p.groupFor(d.Name); !negative || p.groups[g].first < 0 {
+				p.slotIn(g, d.Name, arch)
 			}
 		} else {
 			p.slot(p.qualified(rest, d), archAny)
@@ -223,7 +289,7 @@ func (p *Pool) provide(v int32, name string, arch int16, as string, flags uint8)
 
 // provideAll links v to a name in every architecture that there is.
 func (p *Pool) provideAll(v int32, name string, as string, flags uint8) {
-	g, ok := p.names[name]
+	g, ok := p.group(name)
 	if !ok || p.groups[g].first < 0 {
 		p.provide(v, name, 0, as, flags)
 		return
@@ -251,16 +317,4 @@ func isKernel(name string) bool {
 		}
 	}
 	return false
-}
-
-func cloneNames(m map[string]int32) map[string]int32 { return maps.Clone(m) }
-
-// checkNames is used in tests: the tables of the pool point at each other.
-func (p *Pool) checkNames() error {
-	for i, g := range p.groups {
-		if p.names[g.name] != int32(i) {
-			return fmt.Errorf("group %d (%s) is not found by its name", i, g.name)
-		}
-	}
-	return nil
 }

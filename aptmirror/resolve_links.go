@@ -179,8 +179,9 @@ func (s *solver) bind(links, late []link, v int32, kind linkKind, field string) 
 			l.target = p.find(d.Name, arch)
 		default:
 			l.or = false
-			for t := p.groups[p.names[d.Name]].first; t >= 0; t = p.slots[t].next {
-				if l.target = t; t < p.versions[v].born || t == p.groups[p.names[d.Name]].first {
+			g, _ := p.group(d.Name)
+			for t := p.groups[g].first; t >= 0; t = p.slots[t].next {
+				if l.target = t; t < p.versions[v].born || t == p.groups[g].first {
 					links = append(links, l)
 				} else {
 					late = append(late, l)

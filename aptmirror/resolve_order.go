@@ -57,10 +57,6 @@ func (s *solver) hasSiblings(v int32) bool {
 // order returns all slots in the order in which apt walks them: by hash of the
 // name, then by name, then by time within a group.
 func (p *Pool) order() []int32 {
-	type place struct {
-		hash  uint32
-		group int32
-	}
 	places := make([]place, 0, len(p.groups))
 	for i := range p.groups {
 		if p.groups[i].first >= 0 {

@@ -33,7 +33,7 @@ func (w *wishes) add(wish string) {
 	}
 	name := wish
 	if n := len(wish) - 1; wish[n] == '-' || wish[n] == '+' {
-		if _, ok := w.pool.names[strings.SplitN(wish, ":", 2)[0]]; !ok {
+		if _, ok := w.pool.group(strings.SplitN(wish, ":", 2)[0]); !ok {
 			if wish[n] == '-' {
 				w.fail("%q asks to remove %s; a plan can only install", wish, wish[:n])
 				return
@@ -90,7 +90,7 @@ func (w *wishes) slotsOf(name string) (slots []int32, pattern bool) {
 	if b, q, ok := cutLast(name); ok {
 		base, qualifier = b, q
 	}
-	if g, ok := p.names[base]; ok && p.groups[g].first >= 0 {
+	if g, ok := p.group(base); ok && p.groups[g].first >= 0 {
 		t := int32(-1)
 		switch qualifier {
 		case "":
