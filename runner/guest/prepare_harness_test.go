@@ -111,7 +111,8 @@ type prepared struct {
 	listing string
 	steps   []string
 	took    time.Duration
-	peak    int64 // bytes, of the init and all it ran
+	cpu     time.Duration // of the init and all it ran
+	peak    int64         // bytes, of the largest of them
 }
 
 // prepareIn runs a plan as process 1 of namespaces of its own in root.
@@ -192,6 +193,7 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 	if err != nil {
 		t.Fatalf("reading frames: %v (%v)\n%s\n%s", err, werr, stderr.String(), p.log)
 	}
+	p.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	p.peak = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	if serr := <-sent; serr != nil && p.out.Error == "" {
 		t.Fatalf("sending: %v", serr)

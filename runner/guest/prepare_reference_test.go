@@ -117,7 +117,7 @@ func TestPrepareLikeMmdebstrap(t *testing.T) {
 				top = keep // to look at it afterwards
 			}
 			p := prepareIn(t, filepath.Join(top, name), plan, debs)
-			t.Logf("%d packages in %v, peak %d MB\n%s", len(debs), p.took, p.peak>>20, strings.Join(p.steps, "\n"))
+			t.Logf("%d packages in %v, processors %v, peak %d MB\n%s", len(debs), p.took, p.cpu, p.peak>>20, strings.Join(p.steps, "\n"))
 			if p.out.Error != "" {
 				t.Fatalf("%s\n%s", p.out.Error, tailOf(p.log, 4000))
 			}
