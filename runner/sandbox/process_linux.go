@@ -8,9 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,10 +17,6 @@ import (
 
 	"satchel/runner"
 )
-
-// DefaultProcesses is how many processes and threads a container may have when
-// its Container does not say.
-const DefaultProcesses = 16384
 
 // pipeSize is asked for the pipes between the host and the init.
 const pipeSize = 1 << 20
@@ -70,49 +64,6 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (_ *process, err
 		p.kill()
 	})
 	return p, nil
-}
-
-// checkContainer refuses what cannot be, and fills defaults in.
-func checkContainer(c *runner.Container) error {
-	if c.Hostname == "" {
-		c.Hostname = "satchel"
-	}
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
-	}
-	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
-		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
-	}
-	if c.Memory < 0 || c.Processes < 0 {
-		return errors.New("a negative limit of memory or processes")
-	}
-	if c.Processes == 0 {
-		c.Processes = DefaultProcesses
-	}
-	return nil
-}
-
-// lay makes the folders that the container's root consists of.
-func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {
-	b := &boot{Init: e.copied, Hostname: c.Hostname, Sudo: e.sudo}
-	if c.Environment.IsZero() {
-		var err error
-		b.Root, err = r.mkdir(rootName, 0o755)
-		return b, err
-	}
-	var err error
-	if r.uses, err = e.hold(c.Environment); err != nil {
-		return nil, err
-	}
-	b.Lower = e.path("environments", c.Environment.Hex(), rootName)
-	if b.Root, err = r.mkdir("merged", 0o755); err != nil {
-		return nil, err
-	}
-	if b.Upper, err = r.mkdir("upper", 0o755); err != nil {
-		return nil, err
-	}
-	b.Work, err = r.mkdir("work", 0o700)
-	return b, err
 }
 
 // process is a container.
@@ -300,73 +251,4 @@ func (p *process) Close() error {
 		p.cerr = fmt.Errorf("removing a sandbox: %w", err)
 	}
 	return p.cerr
-}
-
-// Keep moves the root to the environments. Everything is on disk before it
-// has its final name.
-func (p *process) Keep(ctx context.Context, env runner.Environment) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-p.done:
-	default:
-		return errors.New("keeping environment: the container's init still runs")
-	}
-	switch {
-	case p.closed || p.kept:
-		return errors.New("keeping environment: the container's root is gone")
-	case !p.empty:
-		return errors.New("keeping environment: only a container that began with an empty root can be kept")
-	case env.Key.IsZero() || env.Root.IsZero():
-		return errors.New("keeping environment: no key or no root named")
-	}
-	if err := p.keep(ctx, env); err != nil {
-		return fmt.Errorf("keeping environment %s: %w", env.Key.Hex(), err)
-	}
-	return nil
-}
-
-func (p *process) keep(ctx context.Context, env runner.Environment) error {
-	if _, ok, err := p.engine.Environment(ctx, env.Key); err != nil || ok {
-		return err
-	}
-	dir, err := p.assemble(env)
-	if err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := syncFS(dir); err != nil {
-		return err
-	}
-	err = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, p.engine.path("environments", env.Key.Hex()), unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EEXIST) {
-		return nil // somebody else was faster
-	}
-	if err != nil {
-		return err
-	}
-	p.kept = true
-	return syncDir(p.engine.path("environments"))
-}
-
-// assemble makes the environment's folder within the run's and returns it.
-// After a failure it can be called again.
-func (p *process) assemble(env runner.Environment) (string, error) {
-	dir := filepath.Join(p.run.dir, "environment")
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	if err := writeRecord(dir, env); err != nil {
-		return "", err
-	}
-	root, final := filepath.Join(p.run.dir, rootName), filepath.Join(dir, rootName)
-	if _, err := os.Lstat(final); err == nil {
-		return dir, nil // from an earlier attempt
-	}
-	if err := unfurnish(root); err != nil {
-		return "", err
-	}
-	return dir, os.Rename(root, final)
 }
