@@ -13,7 +13,7 @@ import (
 // bundle by hand, as one script.
 func byHand(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"../OFFLINE.md", "../docs/drafts/bundle-format.md"} {
+	for _, name := range []string{"../OFFLINE.md"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			continue

@@ -32,6 +32,9 @@ type collector struct {
 	sums  map[string]manifest.Digest // of regular files, by name
 	from  map[string]string          // target that wrote it
 	links map[string]string          // symbolic links → target
+	cache *collector                 // takes what is below "cache"; nil: nobody does
+
+	cacheCommon, cachePackage []manifest.FileSum // of the last target's cache
 }
 
 // newCollector writes below dir, which must be there.
@@ -102,7 +105,10 @@ func (c *collector) entry(target string, h *tar.Header, r io.Reader) error {
 		return errors.New("its path is not a plain one below the folder")
 	}
 	top, _, below := strings.Cut(name, "/")
-	if top != "out" && top != "cache" || !below && h.Typeflag != tar.TypeDir {
+	if top == "cache" && c.cache != nil && c.cache != c {
+		return c.cache.entry(target, h, r)
+	}
+	if top != "out" && (top != "cache" || c.cache == nil) || !below && h.Typeflag != tar.TypeDir {
 		return errors.New("it is outside out and cache")
 	}
 	if top == "out" && !c.names.MatchString(name) {

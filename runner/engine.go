@@ -28,8 +28,8 @@ type Engine interface {
 
 // Environment is a prepared root file system that an engine keeps.
 type Environment struct {
-	Key  manifest.Digest // of what it was made from: the guest's plan
-	Root manifest.Digest // of what came out: the guest's listing of the normalised tree
+	Key  manifest.Digest `json:"key"`  // of what it was made from: the guest's plan
+	Root manifest.Digest `json:"root"` // of what came out: the guest's listing of the normalised tree
 }
 
 // Container says what to start.

@@ -8,7 +8,7 @@ import (
 )
 
 // inputs returns what sends the entries that plan names, in its order.
-func (r *Run) inputs(plan guest.Build) func(*tar.Writer) error {
+func (r *Run) inputs(plan guest.Build, keep *buildCache) func(*tar.Writer) error {
 	return func(tw *tar.Writer) error {
 		for i, s := range plan.Sources {
 			if err := sendBlob(tw, r.Source, fmt.Sprintf("source/%d", i), s.Pack); err != nil {
@@ -25,6 +25,6 @@ func (r *Run) inputs(plan guest.Build) func(*tar.Writer) error {
 				return err
 			}
 		}
-		return nil
+		return keep.send(tw)
 	}
 }

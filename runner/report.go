@@ -24,9 +24,7 @@ func (r *Run) report(built *Built, pin manifest.DescriptorPin, d *manifest.Descr
 		res.Base = append(res.Base, manifest.BaseManifest{Target: t.Suite + "-" + t.Architecture, Sums: baseSums(t)})
 	}
 	if d.EnableCache {
-		if err := r.cacheSums(&res, pin.Name, c); err != nil {
-			return err
-		}
+		res.CacheCommon, res.CachePackage = c.cacheCommon, c.cachePackage
 	}
 	text, err := res.Marshal()
 	if err != nil {
@@ -70,16 +68,6 @@ func baseSums(t manifest.Target) []manifest.FileSum {
 	}
 	slices.SortFunc(sums, func(a, b manifest.FileSum) int { return strings.Compare(a.Path, b.Path) })
 	return sums
-}
-
-// cacheSums lists the build cache that the last target left.
-func (r *Run) cacheSums(res *manifest.Result, name string, c *collector) error {
-	var err error
-	if res.CacheCommon, err = c.list("cache/common"); err != nil {
-		return err
-	}
-	res.CachePackage, err = c.list("cache/" + name)
-	return err
 }
 
 // list returns the files below folder top with their sums, sorted by path as

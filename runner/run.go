@@ -240,12 +240,20 @@ func (r *Run) target(ctx context.Context, pin manifest.DescriptorPin, d *manifes
 	if err != nil {
 		return Environment{}, err
 	}
+	keep, err := r.openCache(d, t, results)
+	if err != nil {
+		return Environment{}, err
+	}
+	defer keep.Close()
 	proc, err := r.Engine.Start(ctx, Container{Environment: env.Key, Hostname: hostname})
 	if err != nil {
 		return Environment{}, fmt.Errorf("starting the build of %s: %w", name, err)
 	}
 	defer proc.Close()
-	return env, r.script(ctx, proc, plan, name, filepath.Join(dir, "logs", name+"-build.log"), results)
+	if err := r.script(ctx, proc, plan, keep, name, filepath.Join(dir, "logs", name+"-build.log"), results); err != nil {
+		return Environment{}, err
+	}
+	return env, keep.save()
 }
 
 // environment finds or makes the environment of t; logs is the beginning of its log files' names.
@@ -278,7 +286,7 @@ func (r *Run) environment(ctx context.Context, d *manifest.Descriptor, t manifes
 }
 
 // script runs the build and unpacks its results.
-func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, name, logName string, results *collector) error {
+func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, keep *buildCache, name, logName string, results *collector) error {
 	log, err := newLogFile(logName)
 	if err != nil {
 		return err
@@ -291,7 +299,7 @@ func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, name, 
 		pr.CloseWithError(err)
 		unpacked <- err
 	}()
-	out, err := converse(ctx, proc, guest.Plan{Build: &plan}, r.inputs(plan), handlers{log: log, step: r.Story.Step, tar: pw})
+	out, err := converse(ctx, proc, guest.Plan{Build: &plan}, r.inputs(plan, keep), handlers{log: log, step: r.Story.Step, tar: pw})
 	pw.CloseWithError(err)
 	uerr := <-unpacked
 	switch {

@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
 
-	"satchel/bundle"
 	"satchel/manifest"
 )
 
@@ -41,10 +39,7 @@ func (c *inspectCmd) Run(ctx context.Context, ui *ui) error {
 	if !c.JSON {
 		return view.table(ui.out)
 	}
-	enc := json.NewEncoder(ui.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(view.value)
+	return ui.json(view.value)
 }
 
 // view is a document as a value for programs and a table for people.
@@ -85,6 +80,21 @@ func (c *inspectCmd) view(ctx context.Context, ui *ui, f *os.File, head []byte) 
 	return view{d, func(w io.Writer) error { return descriptorTable(w, d) }}, err
 }
 
+// bundleView is docs/bundle.schema.json.
+type bundleView struct {
+	Identity   string            `json:"identity"`
+	Size       int64             `json:"size"`
+	Signatures []signatureView   `json:"signatures"`
+	Lock       *manifest.Lock    `json:"lock"`
+	Targets    []manifest.Target `json:"targets"`
+	Blobs      []manifest.Ref    `json:"blobs"`
+}
+
+type signatureView struct {
+	Kind           string `json:"kind"`
+	KeyFingerprint string `json:"keyFingerprint"`
+}
+
 // bundle checks that a bundle is whole, whoever signed it.
 func (c *inspectCmd) bundle(ctx context.Context, ui *ui) (view, error) {
 	v, report, err := open(ctx, ui, c.File, trustFlags{Unsigned: true, Threshold: 1})
@@ -93,20 +103,21 @@ func (c *inspectCmd) bundle(ctx context.Context, ui *ui) (view, error) {
 	}
 	defer v.Close()
 	lock := v.Lock()
-	value := struct {
-		Identity   string            `json:"identity"`
-		Size       int64             `json:"size"`
-		Signatures []bundle.SignedBy `json:"signatures"`
-		Lock       *manifest.Lock    `json:"lock"`
-		Targets    []manifest.Target `json:"targets"`
-		Blobs      []manifest.Ref    `json:"blobs"`
-	}{report.Identity.String(), report.Size, report.Signatures, lock, lock.Targets, lock.Blobs()}
-	return view{value, func(w io.Writer) error {
-		fmt.Fprintf(w, "bundle      %s\nsize        %s\n", value.Identity, bytesText(value.Size))
-		for _, s := range value.Signatures {
-			fmt.Fprintf(w, "signed by   %s\n", s.Fingerprint)
-		}
-		fmt.Fprintln(w)
-		return lockTable(w, lock)
-	}}, nil
+	b := bundleView{
+		Identity: report.Identity.String(), Size: report.Size, Signatures: []signatureView{},
+		Lock: lock, Targets: lock.Targets, Blobs: lock.Blobs(),
+	}
+	for _, s := range report.Signatures {
+		b.Signatures = append(b.Signatures, signatureView{"ssh", s.Fingerprint})
+	}
+	return view{b, b.table}, nil
+}
+
+func (b bundleView) table(w io.Writer) error {
+	fmt.Fprintf(w, "bundle      %s\nsize        %s\n", b.Identity, bytesText(b.Size))
+	for _, s := range b.Signatures {
+		fmt.Fprintf(w, "signed by   %s %s\n", s.Kind, s.KeyFingerprint)
+	}
+	fmt.Fprintln(w)
+	return lockTable(w, b.Lock)
 }

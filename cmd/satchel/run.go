@@ -19,6 +19,7 @@ type runCmd struct {
 	Output string   `short:"o" default:"result" help:"Folder to make." placeholder:"DIR"`
 	Jobs   int      `short:"j" default:"2" help:"Processes for make." placeholder:"N"`
 	Memory int64    `short:"m" default:"2000" help:"Memory that the script is told of, in MiB." placeholder:"MiB"`
+	JSON   bool     `name:"json" help:"Print the results as JSON."`
 	trustFlags
 }
 
@@ -47,17 +48,25 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		showTail(ui, err)
 		return err
 	}
+	if err := c.print(ui, built); err != nil {
+		return err
+	}
+	ui.Step("Done.")
+	return nil
+}
+
+// print gives hash and name of each output, then of the manifest, as gbuild does.
+func (c *runCmd) print(ui *ui, built []runner.Built) error {
+	if c.JSON {
+		return ui.json(built)
+	}
 	for _, b := range built {
-		for _, o := range b.Outputs {
+		for _, o := range append(b.Outputs, b.Manifest) {
 			if err := ui.answer("%s  %s\n", o.SHA256.Hex(), o.Path); err != nil {
 				return err
 			}
 		}
-		if err := ui.answer("%s  %s\n", b.Manifest.SHA256.Hex(), b.Manifest.Path); err != nil {
-			return err
-		}
 	}
-	ui.Step("Done.")
 	return nil
 }
 

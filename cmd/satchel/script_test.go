@@ -17,10 +17,17 @@ import (
 	"satchel/runner/sandbox"
 )
 
+// asSatchel is the variable that makes the test's binary be the command.
+const asSatchel = "SATCHEL_TEST_COMMAND"
+
 // TestMain lets the test's own binary be satchel: as the command that scripts
 // run, and as the init of the containers that it starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "guest" || os.Args[1] == sandbox.InitWord) {
+		os.Exit(start(os.Args))
+	}
+	if os.Getenv(asSatchel) != "" {
+		os.Unsetenv(asSatchel)
 		os.Exit(start(os.Args))
 	}
 	testscript.Main(m, map[string]func(){"satchel": main})

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,14 @@ func (u *ui) Stepf(format string, args ...any) { u.Step(fmt.Sprintf(format, args
 func (u *ui) answer(format string, args ...any) error {
 	_, err := fmt.Fprintf(u.out, format, args...)
 	return err
+}
+
+// json prints a value for programs.
+func (u *ui) json(v any) error {
+	enc := json.NewEncoder(u.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
 
 // complain prints an error for people.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -34,9 +32,7 @@ func (c *verifyCmd) Run(ctx context.Context, ui *ui) error {
 	}
 	defer v.Close()
 	if c.JSON {
-		enc := json.NewEncoder(ui.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(report)
+		return ui.json(report)
 	}
 	for _, s := range report.Signatures {
 		ui.Step("signed by " + s.String())
@@ -53,14 +49,14 @@ func open(ctx context.Context, ui *ui, name string, t trustFlags) (*bundle.Verif
 	}
 	f, err := bundle.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, nil, err // it names the file
 	}
 	p := ui.progress("verifying")
 	v, report, err := f.Verify(ctx, policy, p)
 	p.Done()
 	if err != nil {
 		f.Close()
-		return nil, nil, fmt.Errorf("verifying %s: %w", name, err)
+		return nil, nil, err
 	}
 	return v, report, nil
 }
