@@ -10,10 +10,6 @@ import (
 	"satchel/runner/guest"
 )
 
-// recipe is the version of the way in which the guest makes an environment.
-// Raise it whenever the same packages would give another tree.
-const recipe = 1
-
 // Options are what a run may choose; they reach the script as gitian's do.
 type Options struct {
 	Jobs   int   // -j: MAKEOPTS and NUM_PROCS; gitian's default is 2
@@ -50,7 +46,7 @@ func PreparePlan(lock *manifest.Lock, d *manifest.Descriptor, t manifest.Target)
 		return guest.Prepare{}, err
 	}
 	p := guest.Prepare{
-		Recipe: recipe, Distro: t.Distro, Suite: t.Suite, Architecture: arch.dpkg, Foreign: d.Multiarch,
+		Recipe: guest.Recipe, Distro: t.Distro, Suite: t.Suite, Architecture: arch.dpkg, Foreign: d.Multiarch,
 		MergedUsr: t.Image.MergedUsr, Epoch: epoch, User: t.Distro, Packages: []guest.Deb{},
 	}
 	for _, l := range t.Image.Layers {
