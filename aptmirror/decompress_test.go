@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"satchel/manifest"
 )
 
 // tools are the stock compressors, by extension.
@@ -112,6 +114,22 @@ func TestDecompressBroken(t *testing.T) {
 		broken := errors.New("broken")
 		if _, err := readBack("Packages"+ext, io.MultiReader(bytes.NewReader(in[:len(in)/2]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 			t.Errorf("%s of a broken reader: got %v", ext, err)
+		}
+	}
+}
+
+// TestDecompressReadsToTheEnd: a reader that verifies says so only at its end,
+// so a decoder must ask for it.
+func TestDecompressReadsToTheEnd(t *testing.T) {
+	for ext := range tools {
+		in := compressed(t, ext, sample(600))
+		blob := manifest.Blob{SHA256: manifest.Sum(in), Size: int64(len(in))}
+		if _, err := readBack("x"+ext, blob.Verify(bytes.NewReader(in))); err != nil {
+			t.Errorf("%s: %v", ext, err)
+		}
+		blob.SHA256 = manifest.Sum(nil)
+		if _, err := readBack("x"+ext, blob.Verify(bytes.NewReader(in))); !errors.Is(err, manifest.ErrDigest) {
+			t.Errorf("%s with another hash: got %v, want ErrDigest", ext, err)
 		}
 	}
 }
