@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"satchel/manifest"
 	"satchel/runner/guest"
@@ -28,7 +29,8 @@ type handlers struct {
 
 // converse sends plan and items to the guest of p and takes its frames until
 // its outcome. It returns when both directions have ended. The guest's own
-// complaint becomes the error.
+// complaint becomes the error. The guest's input stays open until its outcome is
+// here: an end before that tells it that satchel is gone, however it went.
 func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Writer) error, h handlers) (guest.Outcome, error) {
 	sent := make(chan error, 1)
 	go func() { sent <- sendPlan(p.Stdin(), plan, send) }()
@@ -37,6 +39,9 @@ func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Wr
 		p.Close() // so that the sender ends too
 	}
 	serr := <-sent
+	if cerr := p.Stdin().Close(); serr == nil && err == nil && !errors.Is(cerr, os.ErrClosed) {
+		serr = cerr
+	}
 	code, werr := p.Wait()
 	switch {
 	case ctx.Err() != nil:
@@ -95,11 +100,11 @@ func (h handlers) take(k guest.Kind, b []byte) error {
 	return err
 }
 
-// sendPlan writes the tar stream that the guest reads, and closes w.
-func sendPlan(w io.WriteCloser, plan guest.Plan, send func(*tar.Writer) error) error {
+// sendPlan writes the tar stream that the guest reads.
+func sendPlan(w io.Writer, plan guest.Plan, send func(*tar.Writer) error) error {
 	text, err := json.Marshal(plan)
 	if err != nil {
-		return errors.Join(err, w.Close())
+		return err
 	}
 	tw := tar.NewWriter(w)
 	err = tw.WriteHeader(&tar.Header{Name: guest.PlanName, Typeflag: tar.TypeReg, Size: int64(len(text)), Mode: 0o600})
@@ -112,7 +117,7 @@ func sendPlan(w io.WriteCloser, plan guest.Plan, send func(*tar.Writer) error) e
 	if err == nil {
 		err = tw.Close()
 	}
-	return errors.Join(err, w.Close())
+	return err
 }
 
 // sendBlob writes one verified blob as an entry.

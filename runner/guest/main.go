@@ -46,7 +46,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 	syscall.Umask(0o022)
 	frames := NewFrames(stdout)
-	in := tar.NewReader(stdin)
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	in := tar.NewReader(untilGone(stdin, gone))
 	out := Outcome{Exit: 1}
 	plan, err := readPlan(in)
 	switch {
@@ -56,6 +58,9 @@ func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 		out = runPrepare(ctx, plan.Prepare, in, frames)
 	default:
 		out = runBuild(ctx, plan.Build, in, frames)
+	}
+	if out.Error != "" && ctx.Err() != nil {
+		out.Error = fmt.Sprintf("%v (%s)", context.Cause(ctx), out.Error)
 	}
 	if err := frames.Done(out); err != nil {
 		fmt.Fprintf(stderr, "satchel guest: %v (outcome: %s)\n", err, out.Error)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -169,7 +170,7 @@ func TestInitCutShort(t *testing.T) {
 	for _, n := range []int{0, 1, 512, 700, 1024, 2000, b.Len() / 2} {
 		p := initIn(t, filepath.Join(t.TempDir(), "root"), func(w io.Writer) error {
 			_, err := w.Write(b.Bytes()[:n])
-			return err
+			return errors.Join(err, errHostGone)
 		})
 		if p.out.Error == "" {
 			t.Errorf("cut at %d of %d: no error", n, b.Len())
@@ -224,5 +225,34 @@ func TestReadPlan(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: got %v, want %q", c.name, c.text, err, c.want)
 		}
+	}
+}
+
+// TestInitWithoutHost ends the input while dpkg hangs: nobody wants the outcome
+// any more, so everything stops.
+func TestInitWithoutHost(t *testing.T) {
+	needRoot(t)
+	debs, plan := miniature(t, "hang")
+	hangs := make(chan struct{})
+	var once sync.Once
+	start := time.Now()
+	p := initWith(t, filepath.Join(t.TempDir(), "root"), initRun{
+		send: func(w io.Writer) error {
+			err := sendPrepare(w, plan, nil, debs)
+			<-hangs
+			return errors.Join(err, errHostGone)
+		},
+		started: func(int) {},
+		logged: func(text string) {
+			if strings.Contains(text, "close of nothing") {
+				once.Do(func() { close(hangs) })
+			}
+		},
+	})
+	if !strings.Contains(p.out.Error, errGone.Error()) {
+		t.Errorf("got %+v", p.out)
+	}
+	if took := time.Since(start); took > time.Minute {
+		t.Errorf("it took %v", took)
 	}
 }

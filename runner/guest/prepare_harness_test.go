@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -171,7 +172,10 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 	sent := make(chan error, 1)
 	go func() {
 		err := run.send(in)
-		in.Close()
+		if errors.Is(err, errHostGone) { // as when satchel is killed
+			in.Close()
+			err = nil
+		}
 		sent <- err
 	}()
 	p := prepared{root: root}
@@ -188,6 +192,7 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 		}
 		return nil
 	})
+	in.Close() // only now, as the host does
 	werr := cmd.Wait()
 	p.log, p.listing, p.took = log.String(), listing.String(), time.Since(start)
 	if err != nil {
@@ -200,6 +205,9 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 	}
 	return p
 }
+
+// errHostGone ends the stream before the outcome.
+var errHostGone = errors.New("the host is gone")
 
 // sendPrepare writes the stream of a preparation.
 func sendPrepare(w io.Writer, plan *Prepare, layers, debs []string) error {
