@@ -66,6 +66,11 @@ func TestLockValidate(t *testing.T) {
 			l.Descriptors = append(l.Descriptors, l.Descriptors[0])
 			l.Descriptors[1].Name = "z"
 		}},
+		{`targets: there is none`, func(l *Lock) { l.Targets = nil }},
+		{`targets[1]: targets of "a" must come before those of "hello"`, func(l *Lock) {
+			l.Descriptors = append([]DescriptorPin{l.Descriptors[0]}, l.Descriptors...)
+			l.Descriptors[0].Name, l.Targets[1].Descriptor = "a", "a"
+		}},
 		{`satchel-lock: version 0 is not known`, func(l *Lock) { *l = Lock{} }},
 	} {
 		l := sampleLock()
