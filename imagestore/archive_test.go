@@ -64,8 +64,11 @@ func platforms(t testing.TB) v1.ImageIndex {
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: imageFor(t, arch), Descriptor: v1.Descriptor{
 			Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
 	}
-	return mutate.AppendManifests(index, mutate.IndexAddendum{Add: imageFor(t, "unknown"), Descriptor: v1.Descriptor{
-		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"}, Annotations: map[string]string{annotationDocker: "attestation-manifest"}}})
+	for _, p := range []v1.Platform{{OS: "unknown", Architecture: "unknown"}, {OS: "linux", Architecture: "amd64"}} {
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: imageFor(t, "unknown"), Descriptor: v1.Descriptor{
+			Platform: &p, Annotations: map[string]string{annotationDocker: "attestation-manifest"}}})
+	}
+	return index
 }
 
 // tarDir packs a directory.

@@ -112,8 +112,11 @@ func (d *decoder) Read(p []byte) (n int, err error) {
 	switch err {
 	case nil:
 	case io.EOF:
-		if m, _ := io.ReadFull(d.src, make([]byte, 1)); m > 0 {
+		switch m, serr := io.ReadFull(d.src, make([]byte, 1)); {
+		case m > 0:
 			err = fmt.Errorf("decompressing %s: there are bytes after its end", d.name)
+		case serr != io.EOF:
+			err = serr
 		}
 	default:
 		err = fmt.Errorf("decompressing %s: %w", d.name, noEOF(err))
