@@ -5,7 +5,8 @@ func (r *resolution) upgradeAll() error {
 	y, _ := newPolicy(r.pool, "")
 	s := newSolver(r.pool, y, r.current, r.installed, r.auto)
 	var order []int32
-	for _, t := range r.pool.order() {
+	all := r.pool.order()
+	for _, t := range all {
 		if s.index[t] > 0 {
 			order = append(order, t)
 		}
@@ -15,7 +16,7 @@ func (r *resolution) upgradeAll() error {
 			s.install(t, deep, 0, false)
 		}
 	}
-	s.installEssentials()
+	s.installEssentials(all)
 	for _, t := range order {
 		s.install(t, false, 0, false)
 	}
@@ -32,10 +33,15 @@ func (r *resolution) upgradeAll() error {
 	return r.finish(s)
 }
 
-// installEssentials installs the essential packages that are missing.
-func (s *solver) installEssentials() {
+// installEssentials installs the essential packages that are missing, in the
+// order of all slots.
+func (s *solver) installEssentials(all []int32) {
 	p := s.pool
-	for g := range p.groups {
+	for _, head := range all {
+		g := p.slots[head].group
+		if p.groups[g].first != head {
+			continue
+		}
 		wanted, there := false, false
 		for t := p.groups[g].first; t >= 0; t = p.slots[t].next {
 			if p.slots[t].essential {
@@ -44,7 +50,7 @@ func (s *solver) installEssentials() {
 			}
 		}
 		if wanted && !there {
-			s.install(p.preferred(int32(g), true), true, 0, false)
+			s.install(p.preferred(g, true), true, 0, false)
 		}
 	}
 }
