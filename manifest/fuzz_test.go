@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,15 +32,15 @@ func soundError(t *testing.T, data []byte, err error) {
 	}
 }
 
-// seed adds the smaller files below testdata.
-func seed(f *testing.F, kind string) {
+// seed adds the smaller files of the corpus, where it is.
+func seed(f *testing.F, kind, pattern string) {
 	f.Helper()
-	entries, err := os.ReadDir("testdata/" + kind)
+	names, err := filepath.Glob(filepath.Join(corpusDir(), kind, pattern))
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, e := range entries {
-		data, err := os.ReadFile("testdata/" + kind + "/" + e.Name())
+	for _, name := range names {
+		data, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -50,8 +51,8 @@ func seed(f *testing.F, kind string) {
 }
 
 func FuzzParseDescriptor(f *testing.F) {
-	seed(f, "descriptors")
-	seed(f, "broken")
+	seed(f, "descriptors", "*.yml")
+	seed(f, "broken", "*.yml")
 	f.Add([]byte(minimal))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := ParseDescriptor("fuzz", data)
@@ -132,7 +133,7 @@ func FuzzParseSettings(f *testing.F) {
 }
 
 func FuzzParseResult(f *testing.F) {
-	seed(f, "asserts")
+	seed(f, "asserts", "*/*/*.assert")
 	for _, r := range goldens() {
 		data, err := r.Marshal()
 		if err != nil {

@@ -99,7 +99,7 @@ func (r *Run) Do(ctx context.Context) (built []Built, err error) {
 		}
 		b, err := r.descriptor(ctx, pin, dir)
 		if err != nil {
-			return nil, r.keepFailed(stage, err)
+			return nil, r.keepFailed(ctx, stage, err)
 		}
 		b.Dir = filepath.Join(r.Result, pin.Name)
 		if len(pins) == 1 {
@@ -153,8 +153,8 @@ func publish(stage, dir string) error {
 
 // keepFailed gives what a failed run left a name that says so, and puts that
 // name into the error. An interrupted run leaves nothing.
-func (r *Run) keepFailed(stage string, cause error) error {
-	if errors.Is(cause, context.Canceled) {
+func (r *Run) keepFailed(ctx context.Context, stage string, cause error) error {
+	if ctx.Err() != nil {
 		return errors.Join(cause, os.RemoveAll(stage))
 	}
 	for i := 1; i < 1000; i++ {
