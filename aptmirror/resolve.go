@@ -22,7 +22,7 @@ type Plan struct {
 
 // Step is one apt-get --no-install-recommends -y install.
 type Step struct {
-	Why     string   // what to say of its wishes: "base", "asked for"
+	Why     string   // what to say of its wishes: "base"; "asked for" if it is ""
 	Wishes  []string // "pkg", "pkg:arch", "pkg=version", "pkg/suite"
 	Release string   // -t
 }
@@ -122,6 +122,9 @@ func (r *resolution) step(step Step) error {
 	}
 	if len(w.errors) > 0 {
 		return &Unresolvable{Reasons: w.errors}
+	}
+	if step.Why == "" {
+		step.Why = "asked for"
 	}
 	r.notes = append(r.notes, w.notes...)
 	for _, v := range w.versions {
