@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
@@ -56,6 +57,12 @@ func TestVerifyInRelease(t *testing.T) {
 	now := time.Now()
 	good := newKey(t, "good", born, 0, packet.PubKeyAlgoEdDSA)
 	rsa := newKey(t, "rsa", born, 0, packet.PubKeyAlgoRSA)
+	short, err := openpgp.NewEntity("short", "", "", &packet.Config{
+		Time: func() time.Time { return born }, Algorithm: packet.PubKeyAlgoRSA, RSABits: 1024,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	expired := newKey(t, "expired", born, 100, packet.PubKeyAlgoEdDSA)
 	stranger := newKey(t, "stranger", born, 0, packet.PubKeyAlgoEdDSA)
 	withSubkey := newKey(t, "subkey", born, 0, packet.PubKeyAlgoEdDSA)
@@ -70,7 +77,7 @@ func TestVerifyInRelease(t *testing.T) {
 	if err := retired.RevokeKey(packet.KeyRetired, "", at(born.AddDate(1, 0, 0))); err != nil {
 		t.Fatal(err)
 	}
-	ring := public(t, good, rsa, expired, withSubkey, compromised, retired)
+	ring := public(t, good, rsa, short, expired, withSubkey, compromised, retired)
 	k, err := ReadKeyring("test", ring)
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +112,7 @@ func TestVerifyInRelease(t *testing.T) {
 		{"compromised", inRelease(t, releaseText, from(compromised.PrivateKey, 50)), ErrRevokedKey},
 		{"retired before", inRelease(t, releaseText, from(retired.PrivateKey, 400)), ErrRevokedKey},
 		{"weak", inRelease(t, releaseText, weak), ErrWeakSignature},
+		{"short key", inRelease(t, releaseText, from(short.PrivateKey, 1)), ErrWeakSignature},
 		{"signature expired", inRelease(t, releaseText, limited), ErrExpiredSignature},
 		{"future", inRelease(t, releaseText, future), ErrFutureSignature},
 		{"before its key", inRelease(t, releaseText, early), ErrUnusableSignature},
