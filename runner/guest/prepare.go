@@ -1,3 +1,5 @@
+//go:build linux
+
 package guest
 
 import (
@@ -8,10 +10,6 @@ import (
 	"os"
 	"strings"
 )
-
-// Recipe is the version of the way an environment is made. A change that
-// makes a different tree from the same plan needs a new number.
-const Recipe = 1
 
 // runPrepare turns the container's root into an environment and sends its
 // listing.

@@ -1,9 +1,12 @@
+//go:build linux
+
 package guest
 
 import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,6 +141,9 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
+	if linked(t) {
+		skip(t, "the test's own binary is the init inside, so it must be static: run with CGO_ENABLED=0")
+	}
 	if err := os.MkdirAll(filepath.Join(root, ".satchel"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +210,17 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 		t.Fatalf("sending: %v", serr)
 	}
 	return p
+}
+
+// linked tells whether the test's binary needs a loader that a new root lacks.
+func linked(t *testing.T) bool {
+	t.Helper()
+	f, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return f.Section(".interp") != nil
 }
 
 // errHostGone ends the stream before the outcome.
