@@ -88,6 +88,9 @@ func (c *chain) run(ctx context.Context) error {
 	if err := c.images(ctx); err != nil {
 		return err
 	}
+	if err := c.packs(ctx); err != nil {
+		return err
+	}
 	slices.Sort(c.faults)
 	return nil
 }

@@ -6,7 +6,6 @@ package gather
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"satchel/aptmirror"
@@ -123,26 +122,10 @@ func (g *Gatherer) sources(ctx context.Context, lock *manifest.Lock) error {
 				continue
 			}
 			g.Story(fmt.Sprintf("Fetching %s at %s", s.Dir, s.Commit))
-			if err := g.source(ctx, s); err != nil {
+			if err := source.Fetch(ctx, s, true, g.Git, g.Store); err != nil {
 				return fmt.Errorf("gathering source %s of %s: %w", s.Dir, d.Name, err)
 			}
 		}
-	}
-	return nil
-}
-
-// source makes the packs of one remote again. What it finds must be what the
-// lock pins: a tag that has moved since is an error, never another build.
-func (g *Gatherer) source(ctx context.Context, s manifest.SourcePin) error {
-	got, err := source.Lock(ctx, source.Remote{Dir: s.Dir, URL: s.URL, Ref: s.Ref, Local: true}, g.Git, g.Store)
-	if err != nil {
-		return err
-	}
-	if got.Commit != s.Commit || got.Tag != s.Tag {
-		return fmt.Errorf("%s is commit %s there now, but the lock pins %s: somebody moved it; take the content from an older bundle with --from", s.Ref, got.Commit, s.Commit)
-	}
-	if got.Pack != s.Pack || !slices.Equal(got.Submodules, s.Submodules) {
-		return fmt.Errorf("packing commit %s gives other bytes than the lock pins: another release of satchel made the lock; lock again, or take the content from an older bundle with --from", s.Commit)
 	}
 	return nil
 }

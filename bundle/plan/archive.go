@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"satchel/aptmirror"
 	"satchel/aptmirror/fetch"
@@ -27,17 +30,46 @@ type archive struct {
 	used     bool                           // the lock refers to it
 }
 
+// pockets reads the release files of all pockets of a suite, side by side:
+// each costs a mirror's round trip and little else. A pocket that a closed suite
+// may lack is left out if nobody has it.
+func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native string) ([]*archive, error) {
+	list := suite.PocketsFor(native)
+	found := make([]*archive, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, pocket := range list {
+		g.Go(func() error {
+			a, err := p.archive(gctx, pocket, suite.Closed)
+			var missing *fetch.MissingError
+			if pocket.Optional && errors.As(err, &missing) && missing.NotFound() {
+				return nil
+			}
+			found[i] = a
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(a *archive) bool { return a == nil }), nil
+}
+
 // archive reads the release file of a pocket, once.
 func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, closed bool) (*archive, error) {
 	a := &archive{pocket: pocket, closed: closed, packages: map[string][]aptmirror.Package{}}
 	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, Components: pocket.Components}
-	if old, ok := p.suites[a.pin.ID()]; ok {
+	p.mu.Lock()
+	old, ok := p.suites[a.pin.ID()]
+	p.mu.Unlock()
+	if ok {
 		return old, nil
 	}
 	if err := p.readRelease(ctx, a); err != nil {
 		return nil, fmt.Errorf("reading archive %s: %w", a.pin.ID(), err)
 	}
+	p.mu.Lock()
 	p.suites[a.pin.ID()] = a
+	p.mu.Unlock()
 	return a, nil
 }
 
@@ -142,12 +174,18 @@ func (p *Planner) load(ctx context.Context, a *archive, arch string, number int)
 		return list, nil
 	}
 	var files []manifest.ArchiveFile
+	arches := []string{arch}
+	if a.release.NeedsAll() {
+		arches = append(arches, "all")
+	}
 	for _, c := range a.pin.Components {
-		path, blob, ok := a.release.Index(c, arch)
-		if !ok {
-			return nil, fmt.Errorf("reading archive %s: it has no packages of %s for %s", a.pin.ID(), c, arch)
+		for _, one := range arches {
+			path, blob, ok := a.release.Index(c, one)
+			if !ok {
+				return nil, fmt.Errorf("reading archive %s: it has no packages of %s for %s", a.pin.ID(), c, one)
+			}
+			files = append(files, manifest.ArchiveFile{Path: path, Blob: blob})
 		}
-		files = append(files, manifest.ArchiveFile{Path: path, Blob: blob})
 	}
 	if err := p.fetchIndexes(ctx, a, files); err != nil {
 		return nil, err
@@ -201,5 +239,9 @@ func (p *Planner) readIndex(f manifest.ArchiveFile, a *archive, number int) ([]a
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	defer text.Close()
-	return aptmirror.ReadPackages(a.pin.ID()+" "+f.Path, text, number)
+	var plain io.Reader = text
+	if b, ok := a.release.Plain(f.Path); ok {
+		plain = b.Verify(text) // bounds what a decoder gives, too
+	}
+	return aptmirror.ReadPackages(a.pin.ID()+" "+f.Path, plain, number)
 }

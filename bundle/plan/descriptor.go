@@ -111,7 +111,7 @@ func (p *Planner) sourceFile(ctx context.Context, r Request, name string, set ma
 		if !ok {
 			continue
 		}
-		for _, pocket := range suite.Pockets {
+		for _, pocket := range suite.PocketsFor("amd64") {
 			pin, err := p.sourceFileIn(ctx, pocket, suite.Closed, name, set)
 			if err == nil {
 				return pin, nil

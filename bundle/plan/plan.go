@@ -7,6 +7,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"satchel/aptmirror"
@@ -33,6 +34,7 @@ type Planner struct {
 	// IgnoreExpiry takes an InRelease whose Valid-Until has passed.
 	IgnoreExpiry bool
 
+	mu     sync.Mutex
 	suites map[string]*archive // archives read so far, by ID
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"satchel/aptmirror"
 	"satchel/imagestore"
@@ -19,7 +20,7 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	}
 	suite, ok := aptmirror.Lookup(d.Distro, suiteName)
 	if !ok {
-		return t, fmt.Errorf("%s has no suite %q that satchel knows", d.Distro, suiteName)
+		return t, fmt.Errorf("%s has no suite %q that satchel knows: it knows %s", d.Distro, suiteName, strings.Join(aptmirror.SuiteNames(d.Distro), " "))
 	}
 	if len(d.Repositories) > 0 {
 		return t, fmt.Errorf("%s: repositories are not supported yet", d.File)
@@ -66,17 +67,15 @@ func dpkgArch(arch string) string {
 
 // read loads the indexes of all pockets of a suite.
 func (p *Planner) read(ctx context.Context, suite aptmirror.Suite, native string, foreign []string) ([]*archive, []aptmirror.ArchiveInfo, []aptmirror.Package, error) {
-	var archives []*archive
 	var infos []aptmirror.ArchiveInfo
 	var packages []aptmirror.Package
 	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
-	for i, pocket := range suite.Pockets {
-		a, err := p.archive(ctx, pocket, suite.Closed)
-		if err != nil {
-			return nil, nil, nil, err
-		}
+	archives, err := p.pockets(ctx, suite, native)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for i, a := range archives {
 		a.used = true
-		archives = append(archives, a)
 		infos = append(infos, a.info())
 		for _, arch := range append([]string{native}, foreign...) {
 			list, err := p.load(ctx, a, arch, i)
