@@ -209,7 +209,7 @@ func TestTwoStepsAgainstApt(t *testing.T) {
 	}
 	w := newAptWorld(t, statusOf(chosen, main), nil, main)
 	w.write(t, "state/extended_states", []byte(auto.String()))
-	for _, wishes := range randomLists(list, 5, listCount(3, 200)) {
+	for _, wishes := range randomLists(list, 5, listCount(2, 200)) {
 		apt, refused, out := w.aptAnswer(append([]string{"install"}, wishes...)...)
 		plan := base
 		plan.Steps = append(slices.Clone(base.Steps), Step{Why: "asked for", Wishes: wishes})
@@ -244,7 +244,7 @@ func TestSuitesAgainstApt(t *testing.T) {
 	backports := bumped(main, "stable-backports", "NotAutomatic: yes\nButAutomaticUpgrades: yes\n", "+v2", 0.2, 3)
 	experimental := bumped(main, "experimental", "NotAutomatic: yes\n", "+w3", 0.2, 4)
 	w := newAptWorld(t, nil, nil, main, updates, backports, experimental)
-	n := listCount(2, 150)
+	n := listCount(1, 150)
 	w.compareAll(t, randomLists(w.packages, 21, n))
 
 	r := rand.New(rand.NewSource(8))
