@@ -53,6 +53,9 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	if err != nil {
 		return t, err
 	}
+	if len(solution.Notes) > 0 { // apt-get would install what it matches, often nothing, and go on
+		return t, fmt.Errorf("%s; a lock takes packages by name alone", strings.Join(solution.Notes, "; "))
+	}
 	p.pin(&t, solution, archives, wishes.Installed, packages)
 	return t, nil
 }
