@@ -65,6 +65,13 @@ func newArchive(t testing.TB, packages ...stanza) *fakeArchive {
 // publish writes the dists of one suite and the pool.
 func (a *fakeArchive) publish(t testing.TB, archive, suite string, list []stanza, date, until time.Time) {
 	t.Helper()
+	index := a.pool(t, archive, list)
+	a.dists(t, archive, suite, index, gzipped(index), date, until)
+}
+
+// pool writes the packages and returns their index.
+func (a *fakeArchive) pool(t testing.TB, archive string, list []stanza) []byte {
+	t.Helper()
 	var index bytes.Buffer
 	for _, p := range list {
 		deb := makeDeb(t, p)
@@ -73,14 +80,24 @@ func (a *fakeArchive) publish(t testing.TB, archive, suite string, list []stanza
 		fmt.Fprintf(&index, "Package: %s\nVersion: %s\nArchitecture: amd64\nMaintainer: T <t@example.org>\n%sDescription: test\nFilename: %s\nSize: %d\nSHA256: %x\n\n",
 			p.name, p.version, p.extra, path, len(deb), sha256.Sum256(deb))
 	}
+	return index.Bytes()
+}
+
+func gzipped(b []byte) []byte {
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	w.Write(index.Bytes())
+	w.Write(b)
 	w.Close()
+	return zipped.Bytes()
+}
+
+// dists writes the signed documents of one suite.
+func (a *fakeArchive) dists(t testing.TB, archive, suite string, index, zipped []byte, date, until time.Time) {
+	t.Helper()
 	var release bytes.Buffer
 	fmt.Fprintf(&release, "Origin: Debian\nSuite: %s\nCodename: %s\nDate: %s\nValid-Until: %s\nArchitectures: amd64\nComponents: main\nSHA256:\n",
 		suite, suite, date.UTC().Format(time.RFC1123), until.UTC().Format(time.RFC1123))
-	for path, data := range map[string][]byte{"main/binary-amd64/Packages": index.Bytes(), "main/binary-amd64/Packages.gz": zipped.Bytes()} {
+	for path, data := range map[string][]byte{"main/binary-amd64/Packages": index, "main/binary-amd64/Packages.gz": zipped} {
 		fmt.Fprintf(&release, " %x %d %s\n", sha256.Sum256(data), len(data), path)
 		a.files[archive+"/dists/"+suite+"/"+path] = data
 	}

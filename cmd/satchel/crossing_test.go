@@ -106,6 +106,8 @@ func TestCrossing(t *testing.T) {
 		})
 	}
 	t.Run("same", c.same)
+	t.Run("image", c.image)
+	t.Run("readme", c.readme)
 	t.Run("interrupted", c.interrupted)
 	t.Run("disk full", c.full)
 	t.Run("silent", c.silent)
@@ -394,6 +396,66 @@ func (c *crossing) same(t *testing.T) {
 	}
 }
 
+// image builds hello on top of a root tarball that mmdebstrap made: the same
+// packages, so the same outputs and the same manifest.
+func (c *crossing) image(t *testing.T) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		skip(t, "mmdebstrap is not installed")
+	}
+	base := filepath.Join(c.dir, "base.tar.gz")
+	if out, err := exec.Command("mmdebstrap", "--variant=apt", "bookworm", base).CombinedOutput(); err != nil {
+		t.Fatalf("mmdebstrap: %v\n%s", err, out)
+	}
+	hello, err := filepath.Abs("../../examples/hello/hello.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, nil, "gather", hello, "--image", base, "-o", "image.satchel", "--sign", "key")
+	built, code, story := c.build(t, "sandbox", "image.satchel", "hello", "image")
+	if code != 0 {
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
+	if got, want := c.read(t, "image", built[0].Manifest.Path), c.read(t, "hello-1", "hello-res.yml"); got != want {
+		t.Errorf("the result is another:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// readme runs the commands of README.md's "Use it" as they stand there.
+func (c *crossing) readme(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Use it\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	dir := filepath.Join(c.dir, "readme")
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("set -euo pipefail\nmkdir -p %[1]s/bin %[1]s/.ssh\ncd %[1]s\nln -s %[2]s/examples\n"+
+		"cp ../key .ssh/id_ed25519\ncp ../key.pub builders.pub\nln -s %[3]s bin/satchel\nexport HOME=%[1]s PATH=%[1]s/bin:$PATH\n", dir, top, c.binary)
+	blocks := 0
+	for _, block := range strings.Split(section, "```sh\n")[1:] {
+		commands, _, _ := strings.Cut(block, "```")
+		if strings.HasPrefix(commands, "satchel ") { // the others build it
+			script += commands
+			blocks++
+		}
+	}
+	if blocks < 2 {
+		t.Fatalf("README.md shows %d blocks of satchel's commands", blocks)
+	}
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env = append(os.Environ(), "SATCHEL_CACHE="+c.cache, asSatchel+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got, want := c.read(t, "readme", "result", "hello-res.yml"), c.read(t, "hello-1", "hello-res.yml"); got != want {
+		t.Errorf("the result is another:\n%s", got)
+	}
+}
+
 // interrupted stops a run at several moments: exit code 130, no result, nothing left.
 func (c *crossing) interrupted(t *testing.T) {
 	for i, after := range []time.Duration{50, 400, 1500, 6000} {
@@ -418,10 +480,57 @@ func (c *crossing) interrupted(t *testing.T) {
 			t.Errorf("after %d ms there is %v", after, left)
 		}
 	}
+	for i, after := range []time.Duration{20, 100, 250, 500} {
+		c.interruptGather(t, i, after)
+	}
+	hello, err := filepath.Abs("../../examples/hello/hello.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, nil, "gather", hello, "-o", filepath.Join(c.dir, "again.satchel"), "--sign", filepath.Join(c.dir, "key"), "--cache", filepath.Join(c.dir, "gathering"))
+	switch first, again := c.archives(t, "hello.satchel"), c.archives(t, "again.satchel"); {
+	case first != again:
+		t.Log("the archive has published something meanwhile; the two bundles cannot be compared")
+	case c.read(t, "again.satchel") != c.read(t, "hello.satchel"):
+		t.Error("gathered after interruptions the bundle is another")
+	}
 	if left, _ := filepath.Glob(filepath.Join(c.dir, ".satchel-*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	c.nothingLeft(t)
+}
+
+// archives is what a bundle says of the archives it was made from.
+func (c *crossing) archives(t *testing.T, bundle string) string {
+	t.Helper()
+	var b bundleView
+	if err := json.Unmarshal([]byte(c.must(t, nil, "inspect", "--json", bundle)), &b); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(b.Lock.Archives)
+}
+
+// interruptGather stops a gather: no bundle, not even half of one.
+func (c *crossing) interruptGather(t *testing.T, i int, after time.Duration) {
+	out := filepath.Join(c.dir, fmt.Sprintf("gathered-%d.satchel", i))
+	cmd := exec.Command(c.binary, "gather", "../../examples/hello/hello.yml", "-o", out, "--cache", filepath.Join(c.dir, "gathering"))
+	cmd.Env = append(os.Environ(), asSatchel+"=1")
+	var story bytes.Buffer
+	cmd.Stderr = &story
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(after * time.Millisecond)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 && after > 20 {
+		t.Errorf("after %d ms: exit status %d, want 130\n%s", after, code, story.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(c.dir, "*gathered-*")); len(left) != 0 {
+		t.Errorf("after %d ms there is %v", after, left)
+	}
 }
 
 // nothingLeft: no mount, process or container of a run is there any more.

@@ -62,7 +62,7 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 	if err != nil {
 		return nil, err
 	}
-	return lock, on.own(ctx, lock, c.Lock, c.Inputs)
+	return lock, errors.Join(on.own(ctx, lock, c.Lock, c.Inputs), on.reimport(ctx, lock, c.Image))
 }
 
 func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string) error {
@@ -103,6 +103,26 @@ func (o *online) pack(ctx context.Context, lock *manifest.Lock, name string, sig
 	return o.ui.answer("%s  %s\n", id, name)
 }
 
+// reimport puts a base image that only the user has into the store again, for
+// a lock that was made elsewhere. That it is the one the lock pins is seen when
+// the bundle is packed: another one is simply not asked for.
+func (o *online) reimport(ctx context.Context, lock *manifest.Lock, name string) error {
+	if name == "" {
+		return nil
+	}
+	done := map[string]bool{}
+	for _, t := range lock.Targets {
+		if t.Image.Kind != manifest.ImageOCI || done[t.Architecture] {
+			continue
+		}
+		done[t.Architecture] = true
+		if _, err := o.image(name)(ctx, t.Architecture); err != nil {
+			return fmt.Errorf("importing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // signers reads the keys before anything long begins.
 func (c *gatherCmd) signers(ctx context.Context) ([]bundle.Signer, error) {
 	var list []bundle.Signer
@@ -116,10 +136,13 @@ func (c *gatherCmd) signers(ctx context.Context) ([]bundle.Signer, error) {
 	return list, nil
 }
 
-// own puts what only the user has into the store: descriptors beside the lock
-// and files of the inputs folder, by hash.
+// own puts what only the user has into the store: archive keys, descriptors
+// beside the lock and files of the inputs folder, by hash.
 func (o *online) own(ctx context.Context, lock *manifest.Lock, lockFile, inputs string) error {
 	var problems []error
+	for _, a := range lock.Archives {
+		problems = append(problems, o.takeKeys(ctx, a))
+	}
 	for _, d := range lock.Descriptors {
 		problems = append(problems, o.takeFile(ctx, d.Blob, lockFile, d.File))
 		for _, f := range d.Files {

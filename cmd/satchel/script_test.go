@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -150,7 +152,7 @@ func cmdFault(ts *testscript.TestScript, neg bool, args []string) {
 	a.fault[args[0]] = kinds[args[1]]
 }
 
-// cmdRelease publishes the main suite again: release expired|future|other-key|other-suite.
+// cmdRelease publishes the main suite again: release expired|future|bomb|escape|other-key|other-suite.
 func cmdRelease(ts *testscript.TestScript, neg bool, args []string) {
 	a := ts.Value("archive").(*fakeArchive)
 	var t testing.TB = panicTB{}
@@ -162,6 +164,12 @@ func cmdRelease(ts *testscript.TestScript, neg bool, args []string) {
 		a.publish(t, "debian", "bookworm", nil, now.Add(-48*time.Hour), now.Add(-24*time.Hour))
 	case "future":
 		a.publish(t, "debian", "bookworm", nil, now.Add(48*time.Hour), now.Add(96*time.Hour))
+	case "bomb": // an index that decodes to a gigabyte more than the Release says
+		index := a.pool(t, "debian", []stanza{{"base", "1.0", "Essential: yes\n"}})
+		a.dists(t, "debian", "bookworm", index, gzipped(append(slices.Clone(index), make([]byte, 1<<30)...)), now, now.Add(time.Hour))
+	case "escape": // a package whose path leads out of the archive
+		index := bytes.ReplaceAll(a.pool(t, "debian", []stanza{{"base", "1.0", "Essential: yes\n"}}), []byte("Filename: pool"), []byte("Filename: ../../pool"))
+		a.dists(t, "debian", "bookworm", index, gzipped(index), now, now.Add(time.Hour))
 	case "other-key":
 		b := newArchive(t, stanza{"base", "1.0", "Essential: yes\n"})
 		b.Close()
@@ -169,7 +177,7 @@ func cmdRelease(ts *testscript.TestScript, neg bool, args []string) {
 	case "other-suite":
 		a.files["debian/dists/bookworm/InRelease"] = a.files["debian/dists/bookworm-updates/InRelease"]
 	default:
-		ts.Fatalf("usage: release expired|future|other-key|other-suite")
+		ts.Fatalf("usage: release expired|future|bomb|escape|other-key|other-suite")
 	}
 }
 

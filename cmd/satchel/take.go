@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,19 @@ func (o *online) takeFile(ctx context.Context, b manifest.Blob, beside, name str
 		return err
 	}
 	return nil
+}
+
+// takeKeys puts the keys that an archive was signed with into the store, if this
+// machine's keyrings hold them as they were when the lock was made.
+func (o *online) takeKeys(ctx context.Context, a manifest.ArchivePin) error {
+	if o.store.Has(a.Keyring) {
+		return nil
+	}
+	keys, err := o.keyring.Subset(a.SignedBy)
+	if err != nil || manifest.Sum(keys) != a.Keyring.SHA256 {
+		return nil // an older bundle may have them
+	}
+	return o.store.Put(ctx, a.Keyring, bytes.NewReader(keys))
 }
 
 // takeFrom takes what the lock wants out of folders and older bundles.
