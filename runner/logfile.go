@@ -13,7 +13,7 @@ const maxLogFile = 1 << 30
 type logFile struct {
 	f    *os.File
 	n    int64 // bytes seen
-	tail []byte
+	tail Tail
 }
 
 // tailSize is how much of the end is remembered, in bytes.
@@ -24,29 +24,20 @@ func newLogFile(path string) (*logFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making log %s: %w", path, err)
 	}
-	return &logFile{f: f}, nil
+	return &logFile{f: f, tail: Tail{Max: tailSize}}, nil
 }
 
 // Write never fails for length.
 func (l *logFile) Write(b []byte) (int, error) {
-	l.remember(b)
+	if _, err := l.tail.Write(b); err != nil {
+		return 0, err
+	}
 	keep := b[:max(0, min(int64(len(b)), maxLogFile-l.n))]
 	l.n += int64(len(b))
 	if _, err := l.f.Write(keep); err != nil {
 		return 0, fmt.Errorf("writing log %s: %w", l.f.Name(), err)
 	}
 	return len(b), nil
-}
-
-func (l *logFile) remember(b []byte) {
-	if len(b) >= tailSize {
-		l.tail = append(l.tail[:0], b[len(b)-tailSize:]...)
-		return
-	}
-	if over := len(l.tail) + len(b) - tailSize; over > 0 {
-		l.tail = append(l.tail[:0], l.tail[over:]...)
-	}
-	l.tail = append(l.tail, b...)
 }
 
 // Close says at the end of the file what was left out.

@@ -275,7 +275,7 @@ func (r *Run) environment(ctx context.Context, d *manifest.Descriptor, t manifes
 	p := preparation{engine: r.Engine, plan: plan, image: t.Image, source: r.Source, scratch: r.Scratch, log: log, list: list, step: r.Story.Step}
 	env, made, err := p.environment(ctx)
 	if err != nil {
-		return Environment{}, fmt.Errorf("%w\nthe last of %s:\n%s", err, logs+"-install.log", log.tail)
+		return Environment{}, fmt.Errorf("%w\nthe last of %s:\n%s", err, logs+"-install.log", log.tail.String())
 	}
 	if !made {
 		r.Story.Step("Using the prepared environment")
@@ -306,7 +306,7 @@ func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, keep *
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil && out.Exit != 0:
-		return &ScriptError{Target: name, Exit: out.Exit, Lookups: out.Lookups, Log: logName, Tail: string(log.tail)}
+		return &ScriptError{Target: name, Exit: out.Exit, Lookups: out.Lookups, Log: logName, Tail: log.tail.String()}
 	case err != nil && !errors.Is(err, uerr):
 		return fmt.Errorf("building %s: %w", name, err)
 	}

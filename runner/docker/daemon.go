@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"satchel/runner"
 	"satchel/runner/sandbox/syscalls"
 )
 
@@ -28,7 +29,7 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
 	}
 	if info.OSType != "linux" {
-		return nil, fmt.Errorf("the docker daemon at %s runs %s containers: switch it to Linux containers", host, printable(info.OSType))
+		return nil, fmt.Errorf("the docker daemon at %s runs %s containers: switch it to Linux containers", host, runner.Printable(info.OSType))
 	}
 	if !slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") }) {
 		return nil, fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host)
@@ -46,7 +47,7 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	if !podman {
 		filter, err := syscalls.Profile(syscalls.GOARCH(d.machine))
 		if err != nil {
-			return nil, fmt.Errorf("the docker daemon at %s (%s): %w", host, printable(d.machine), err)
+			return nil, fmt.Errorf("the docker daemon at %s (%s): %w", host, runner.Printable(d.machine), err)
 		}
 		d.filter = string(filter)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"satchel/manifest"
+	"satchel/runner"
 )
 
 // initFile is the binary that goes into every container.
@@ -143,7 +144,7 @@ func lastError(r io.Reader) error {
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(lines.Bytes(), &m) == nil && m.Error != "" {
-			return fmt.Errorf("the daemon says: %s", printable(m.Error))
+			return fmt.Errorf("the daemon says: %s", runner.Printable(m.Error))
 		}
 	}
 	return lines.Err()

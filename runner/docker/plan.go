@@ -1,10 +1,6 @@
 package docker
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-units"
@@ -12,10 +8,6 @@ import (
 	"satchel/runner"
 	"satchel/runner/sandbox"
 )
-
-// DefaultProcesses is how many processes and threads a container may have when
-// its Container does not say.
-const DefaultProcesses = 16384
 
 // shmSize is the size of /dev/shm, in bytes; the sandbox's is the same.
 const shmSize = 256 << 20
@@ -50,7 +42,7 @@ type setting struct {
 // newPlan says how to run c from an image. There is no path by which a
 // network, a mount, a device or a right comes into it.
 func newPlan(c runner.Container, s setting) (plan, error) {
-	if err := checkContainer(&c); err != nil {
+	if err := c.Complete(); err != nil {
 		return plan{}, err
 	}
 	no, processes := false, c.Processes
@@ -81,24 +73,4 @@ func newPlan(c runner.Container, s setting) (plan, error) {
 		host.SecurityOpt = append(host.SecurityOpt, "seccomp="+s.filter)
 	}
 	return plan{name: s.name, config: config, host: host, network: &network.NetworkingConfig{}}, nil
-}
-
-// checkContainer refuses what cannot be, and fills defaults in.
-func checkContainer(c *runner.Container) error {
-	if c.Hostname == "" {
-		c.Hostname = "satchel"
-	}
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
-	}
-	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
-		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
-	}
-	if c.Memory < 0 || c.Processes < 0 {
-		return errors.New("a negative limit of memory or processes")
-	}
-	if c.Processes == 0 {
-		c.Processes = DefaultProcesses
-	}
-	return nil
 }

@@ -58,7 +58,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("the plan differs (-want +got):\n%s", d)
 	}
 	loose, err := newPlan(runner.Container{}, setting{sudo: true})
-	if err != nil || len(loose.host.SecurityOpt) != 0 || *loose.host.PidsLimit != DefaultProcesses {
+	if err != nil || len(loose.host.SecurityOpt) != 0 || *loose.host.PidsLimit != runner.DefaultProcesses {
 		t.Errorf("with sudo: %q, %v", loose.host.SecurityOpt, err)
 	}
 }
@@ -97,7 +97,7 @@ func TestNetworkRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan.host.NetworkMode = "bridge"
-	p := &process{engine: e, id: name, done: make(chan struct{}), copied: make(chan struct{})}
+	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, id: name, done: make(chan struct{}), copied: make(chan struct{})}
 	defer p.Close()
 	if err := p.create(t.Context(), plan); err != nil {
 		t.Skip("this daemon has no bridge: ", err)

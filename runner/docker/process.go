@@ -57,7 +57,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (*process, error
 	if err != nil {
 		return nil, err
 	}
-	p := &process{engine: e, id: plan.name, empty: c.Environment.IsZero(), done: make(chan struct{}), copied: make(chan struct{})}
+	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, id: plan.name, empty: c.Environment.IsZero(), done: make(chan struct{}), copied: make(chan struct{})}
 	if err := p.create(ctx, plan); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -95,7 +95,7 @@ type process struct {
 	empty  bool // began with an empty root
 	conn   types.HijackedResponse
 	stdout *io.PipeReader
-	stderr tail
+	stderr runner.Tail
 	stop   func() bool // of the context's hook
 
 	cause   atomic.Pointer[error] // why the context ended
@@ -152,7 +152,7 @@ func (p *process) watch(ended <-chan container.WaitResponse, failed <-chan error
 	case end := <-ended:
 		p.code = int(end.StatusCode)
 		if end.Error != nil && end.Error.Message != "" {
-			p.code, p.err = -1, fmt.Errorf("waiting for the container: the daemon says: %s", printable(end.Error.Message))
+			p.code, p.err = -1, fmt.Errorf("waiting for the container: the daemon says: %s", runner.Printable(end.Error.Message))
 			return
 		}
 	case err := <-failed:
@@ -166,7 +166,7 @@ func (p *process) watch(ended <-chan container.WaitResponse, failed <-chan error
 	case <-p.copied:
 	case <-time.After(time.Second):
 	}
-	p.err = fmt.Errorf("the container's init ended with status %d%s", p.code, p.stderr.quote())
+	p.err = fmt.Errorf("the container's init ended with status %d%s", p.code, p.stderr.Quote())
 }
 
 // Stdin is the init's standard input.

@@ -36,9 +36,6 @@ const (
 	errorFD = 4 // why there is no container; closed when there is one
 )
 
-// maxWords bounds what is read from errorFD, and what is kept of stderr.
-const maxWords = 64 << 10
-
 // Main becomes a container when args (os.Args) ask for it, and does not
 // return then unless that fails. Otherwise it returns -1 at once, and the
 // program goes on as usual. With EnterWord it is in a container already, made

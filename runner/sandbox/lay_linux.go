@@ -1,36 +1,6 @@
 package sandbox
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-
-	"satchel/runner"
-)
-
-// DefaultProcesses is how many processes and threads a container may have when
-// its Container does not say.
-const DefaultProcesses = 16384
-
-// checkContainer refuses what cannot be, and fills defaults in.
-func checkContainer(c *runner.Container) error {
-	if c.Hostname == "" {
-		c.Hostname = "satchel"
-	}
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
-	}
-	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
-		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
-	}
-	if c.Memory < 0 || c.Processes < 0 {
-		return errors.New("a negative limit of memory or processes")
-	}
-	if c.Processes == 0 {
-		c.Processes = DefaultProcesses
-	}
-	return nil
-}
+import "satchel/runner"
 
 // lay makes the folders that the container's root consists of.
 func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,40 +49,6 @@ func closeAll(files ...*os.File) {
 			f.Close()
 		}
 	}
-}
-
-// A tail keeps the last maxWords bytes written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if over := len(t.buf) - maxWords; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(b), nil
-}
-
-// quote returns the words as the end of a sentence; "" if there are none.
-// What a terminal could take for a command is escaped.
-func (t *tail) quote() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	words := strings.TrimSpace(strings.ToValidUTF8(string(t.buf), "\uFFFD"))
-	if words == "" {
-		return ""
-	}
-	clean := strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
-			return '\uFFFD'
-		}
-		return r
-	}, words)
-	return "; its last words:\n" + clean
 }
 
 // explain adds the way out to the errors that a machine's settings cause.

@@ -35,7 +35,7 @@ func (e *Engine) Start(ctx context.Context, c runner.Container) (runner.Process,
 }
 
 func (e *Engine) start(ctx context.Context, c runner.Container) (_ *process, err error) {
-	if err := checkContainer(&c); err != nil {
+	if err := c.Complete(); err != nil {
 		return nil, err
 	}
 	if err := e.prepare(); err != nil {
@@ -45,7 +45,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (_ *process, err
 	if err != nil {
 		return nil, err
 	}
-	p := &process{engine: e, run: r, empty: c.Environment.IsZero(), done: make(chan struct{})}
+	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, run: r, empty: c.Environment.IsZero(), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -74,7 +74,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stdin  *os.File
 	stdout *os.File
-	stderr tail
+	stderr runner.Tail
 	groups []group
 	stop   func() bool // of the context's hook
 
@@ -117,7 +117,7 @@ func (p *process) launch(b *boot, want limits) error {
 		return err
 	}
 	defer pipes.report[0].Close()
-	words, err := io.ReadAll(io.LimitReader(pipes.report[0], maxWords))
+	words, err := io.ReadAll(io.LimitReader(pipes.report[0], runner.LastWords))
 	if err == nil && len(words) > 0 {
 		err = errors.New(string(words))
 	}
@@ -196,7 +196,7 @@ func (p *process) finish(err error) {
 		how = fmt.Sprintf("was killed by signal %d (%v)", int(status.Signal()), status.Signal())
 	}
 	if p.code != 0 {
-		p.err = fmt.Errorf("the container's init %s%s", how, p.stderr.quote())
+		p.err = fmt.Errorf("the container's init %s%s", how, p.stderr.Quote())
 	}
 }
 

@@ -1,0 +1,34 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// DefaultProcesses is how many processes and threads a container may have when
+// its Container does not say.
+const DefaultProcesses = 16384
+
+// LastWords is how much of an init's standard error engines keep, in bytes.
+const LastWords = 64 << 10
+
+// Complete refuses what cannot be, and fills defaults in. Engines call it.
+func (c *Container) Complete() error {
+	if c.Hostname == "" {
+		c.Hostname = hostname
+	}
+	bad := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	}
+	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
+		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
+	}
+	if c.Memory < 0 || c.Processes < 0 {
+		return errors.New("a negative limit of memory or processes")
+	}
+	if c.Processes == 0 {
+		c.Processes = DefaultProcesses
+	}
+	return nil
+}

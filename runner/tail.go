@@ -1,0 +1,53 @@
+package runner
+
+import (
+	"strings"
+	"sync"
+)
+
+// A Tail is a writer that keeps the last Max bytes written to it. Any number of
+// goroutines may write.
+type Tail struct {
+	Max int // bytes
+
+	mu  sync.Mutex
+	buf []byte
+}
+
+// Write never fails.
+func (t *Tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b[max(0, len(b)-t.Max):]...)
+	if over := len(t.buf) - t.Max; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(b), nil
+}
+
+// String returns what is kept, with everything replaced that a terminal could
+// take for a command.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Printable(string(t.buf))
+}
+
+// Quote returns what is kept as the end of a sentence; "" if there is nothing.
+func (t *Tail) Quote() string {
+	words := strings.TrimSpace(t.String())
+	if words == "" {
+		return ""
+	}
+	return "; its last words:\n" + words
+}
+
+// Printable replaces what a terminal could take for a command.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
