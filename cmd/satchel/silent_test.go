@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// image builds hello on top of a root tarball that mmdebstrap made: the same
+// packages, so the same outputs and the same manifest.
+func (c *crossing) image(t *testing.T) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		skip(t, "mmdebstrap is not installed")
+	}
+	base := filepath.Join(c.dir, "base.tar.gz")
+	if out, err := exec.Command("mmdebstrap", "--variant=apt", "bookworm", base).CombinedOutput(); err != nil {
+		t.Fatalf("mmdebstrap: %v\n%s", err, out)
+	}
+	hello, err := filepath.Abs("../../examples/hello/hello.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, nil, "gather", hello, "--image", base, "-o", "image.satchel", "--sign", "key")
+	built, code, story := c.build(t, "sandbox", "image.satchel", "hello", "image")
+	if code != 0 {
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
+	if got, want := c.read(t, "image", built[0].Manifest.Path), c.read(t, "hello-1", "hello-res.yml"); got != want {
+		t.Errorf("the result is another:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// readme runs the commands of README.md's "Use it" as they stand there.
+func (c *crossing) readme(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Use it\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	dir := filepath.Join(c.dir, "readme")
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("set -euo pipefail\nmkdir -p %[1]s/bin %[1]s/.ssh\ncd %[1]s\nln -s %[2]s/examples\n"+
+		"cp ../key .ssh/id_ed25519\ncp ../key.pub builders.pub\nln -s %[3]s bin/satchel\nexport HOME=%[1]s PATH=%[1]s/bin:$PATH\n", dir, top, c.binary)
+	blocks := 0
+	for _, block := range strings.Split(section, "```sh\n")[1:] {
+		commands, _, _ := strings.Cut(block, "```")
+		if strings.HasPrefix(commands, "satchel ") { // the others build it
+			script += commands
+			blocks++
+		}
+	}
+	if blocks < 2 {
+		t.Fatalf("README.md shows %d blocks of satchel's commands", blocks)
+	}
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env = append(os.Environ(), "SATCHEL_CACHE="+c.cache, asSatchel+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got, want := c.read(t, "readme", "result", "hello-res.yml"), c.read(t, "hello-1", "hello-res.yml"); got != want {
+		t.Errorf("the result is another:\n%s", got)
+	}
+}
+
+// connects is an attempt to reach something outside, as strace prints it.
+var connects = regexp.MustCompile(`(connect|sendto|sendmsg)\(.*sa_family=AF_INET6?, .*`)
+
+// silent watches all system calls of verify and run, with the network of this
+// machine within reach: neither satchel nor what it starts so much as tries.
+func (c *crossing) silent(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		skip(t, "strace is not installed")
+	}
+	log := filepath.Join(c.dir, "strace.log")
+	watch := []string{"strace", "-f", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg", "-o", log}
+	c.must(t, watch, "verify", "hello.satchel", "--keyring", "key.pub")
+	c.noConnects(t, log)
+	c.must(t, watch, "run", "hello.satchel", "--keyring", "key.pub", "--engine", "sandbox", "-o", "watched")
+	c.noConnects(t, log)
+	text, code, story := c.satchel(t, watch, "run", "unruly.satchel", "--only", "network", "--keyring", "key.pub", "--engine", "sandbox", "-o", "watched-2")
+	if code != 7 {
+		t.Errorf("exit status %d\n%s%s", code, text, story)
+	}
+	if seen, err := os.ReadFile(log); err != nil || !connects.Match(seen) {
+		t.Errorf("the watcher saw nothing of a script that asks for names, so it would see nothing at all: %v", err)
+	}
+}
+
+// noConnects: no address but the container's own resolver was asked.
+func (c *crossing) noConnects(t *testing.T, log string) {
+	t.Helper()
+	b, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range connects.FindAllString(string(b), -1) {
+		if !strings.Contains(line, "127.0.0.1") {
+			t.Errorf("satchel tried the network: %s", line)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"satchel/manifest"
+	"satchel/runner"
+)
+
+// unruly are scripts for one environment, hello's, that a build must survive.
+var unruly = map[string]string{
+	"contract": `
+exec 2>&1 > "$OUTDIR/contract.txt"
+id; pwd; umask; hostname; uname -m; echo "$HOME $USER $LANG $LC_ALL $OUTDIR $GBUILD_BITS ${MAKEOPTS[*]}"
+echo "$REFERENCE_DATETIME|$REFERENCE_DATE|$REFERENCE_TIME|$SOURCE_DATE_EPOCH"
+env | LC_ALL=C sort | grep -v ^_=
+grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status
+ls -A ~ ; ls -A ~/build; locale -a; cat /etc/hosts /etc/resolv.conf
+ls /sys/class/net; cat /proc/net/route | wc -l
+echo "$0"; ls -l /proc/self/fd | wc -l`,
+	"network": `getent hosts archive.example.org || true; curl_missing=1
+getent hosts second.example.net
+echo unreachable > $OUTDIR/never`,
+	"failing": `echo before; false; echo after`,
+	"killed":  `kill -KILL $$`,
+	"stdin":   `cat > $OUTDIR/rest.txt` + "\nthis line is data\n",
+	"background": `(trap '' TERM HUP; while :; do echo x >> $OUTDIR/growing; sleep 0.01; done) & disown
+echo done > $OUTDIR/done.txt`,
+	"loud":     `head -c 50000000 /dev/zero | tr '\0' 'x'; echo y > $OUTDIR/y`,
+	"socket":   `python3 -c 'x' 2>/dev/null || perl -MSocket -e 'socket(S,AF_UNIX,SOCK_STREAM,0); bind(S,sockaddr_un("$ENV{OUTDIR}/s"))'`,
+	"outside":  `ln -s /etc/passwd $OUTDIR/l`,
+	"spaces":   `echo x > "$OUTDIR/a b"`,
+	"replaced": `rmdir $OUTDIR; ln -s /etc $OUTDIR`,
+	"cached": `
+cat $GBUILD_COMMON_CACHE/count $GBUILD_PACKAGE_CACHE/deep/own 2>/dev/null | tee $OUTDIR/seen || true
+echo common >> $GBUILD_COMMON_CACHE/count; mkdir -p $GBUILD_PACKAGE_CACHE/deep; echo own >> $GBUILD_PACKAGE_CACHE/deep/own`,
+	"hardlink": `echo x > $OUTDIR/a; ln $OUTDIR/a $OUTDIR/b; ln -s a $OUTDIR/c; mkdir $OUTDIR/d; echo .x > $OUTDIR/.dot`,
+}
+
+// descriptor is hello's with another name and script and no files.
+func descriptor(t *testing.T, name, script string) string {
+	text, err := os.ReadFile("../../examples/hello/hello.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, ok := bytes.Cut(text, []byte("files:"))
+	if !ok {
+		t.Fatal("examples/hello/hello.yml has no files")
+	}
+	cache := ""
+	if name == "cached" {
+		cache = "enable_cache: true\n"
+	}
+	body := strings.ReplaceAll(strings.TrimLeft(script, "\n"), "\n", "\n  ")
+	return strings.Replace(string(head), `"hello"`, `"`+name+`"`, 1) + cache + "files: []\nscript: |\n  " + body + "\n"
+}
+
+// contract compares what a script sees with gitian's contract, line by line.
+func (c *crossing) contract(t *testing.T, engine string) {
+	out := engine + "-contract"
+	if _, code, story := c.build(t, engine, "unruly.satchel", "contract", out); code != 0 {
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
+	const want = `uid=1000(debian) gid=1000(debian) groups=1000(debian)
+/home/debian/build
+0002
+satchel
+x86_64
+/home/debian debian en_US.UTF-8 en_US.UTF-8 /home/debian/out 64 -j2
+2022-12-29 12:00:00|2022-12-29|12:00:00|1672315200
+HOME=/home/debian
+LANG=en_US.UTF-8
+LC_ALL=en_US.UTF-8
+LOGNAME=debian
+OLDPWD=/home/debian
+OUTDIR=/home/debian/out
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PWD=/home/debian/build
+SHELL=/bin/bash
+SHLVL=1
+SOURCE_DATE_EPOCH=1672315200
+USER=debian
+Groups:	 
+CapInh:	0000000000000000
+CapPrm:	0000000000000000
+CapEff:	0000000000000000
+CapBnd:	0000000000000000
+CapAmb:	0000000000000000
+NoNewPrivs:	1
+Seccomp:	2
+.bash_logout
+.bashrc
+build
+cache
+install
+out
+.profile
+C
+C.utf8
+en_US.utf8
+POSIX
+`
+	got := c.read(t, out, "out", "contract.txt")
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("the script saw\n%s\nwant it to begin with\n%s", got, want)
+	}
+	for _, line := range []string{"127.0.0.1\tlocalhost", "nameserver 127.0.0.1", "lo"} {
+		if !slices.Contains(strings.Split(strings.ReplaceAll(got, "    ", "\t"), "\n"), line) {
+			t.Errorf("the script did not see %q in\n%s", line, strings.TrimPrefix(got, want))
+		}
+	}
+}
+
+// unruly runs the scripts that do what they should not.
+func (c *crossing) unruly(t *testing.T, engine string) {
+	if err := os.RemoveAll(filepath.Join(c.cache, "build")); err != nil { // what the other engine's builds kept
+		t.Fatal(err)
+	}
+	for _, u := range []struct {
+		name string
+		code int
+		want string // in the story
+	}{
+		{"network", 7, "second.example.net"},
+		{"failing", 1, "status 1"},
+		{"killed", 1, "status 137"},
+		{"stdin", 0, ""},
+		{"background", 0, ""},
+		{"loud", 0, ""},
+		{"socket", 1, "socket"},
+		{"outside", 1, "/etc/passwd"},
+		{"spaces", 1, "a b"},
+		{"replaced", 1, "in place of the folder"},
+		{"hardlink", 0, ""},
+		{"cached", 0, ""},
+	} {
+		t.Run(u.name, func(t *testing.T) {
+			out := engine + "-" + u.name
+			built, code, story := c.build(t, engine, "unruly.satchel", u.name, out)
+			if code != u.code || !strings.Contains(story, u.want) {
+				t.Errorf("exit status %d, want %d and %q in\n%s", code, u.code, u.want, story)
+			}
+			if _, err := os.Lstat(filepath.Join(c.dir, out)); (err == nil) != (u.code == 0) {
+				t.Errorf("the result folder: %v", err)
+			}
+			if u.code == 0 {
+				c.checkUnruly(t, u.name, out, built[0])
+			}
+		})
+	}
+	c.nothingLeft(t)
+}
+
+// checkUnruly looks at what the scripts that end well leave.
+func (c *crossing) checkUnruly(t *testing.T, name, out string, b runner.Built) {
+	var paths []string
+	for _, o := range b.Outputs {
+		paths = append(paths, o.Path)
+		data := c.read(t, out, "out", o.Path)
+		if manifest.Sum([]byte(data)) != o.SHA256 {
+			t.Errorf("%s: its hash is not the one told", o.Path)
+		}
+	}
+	switch name {
+	case "stdin":
+		if got := c.read(t, out, "out", "rest.txt"); got != "this line is data\n" {
+			t.Errorf("the rest of the script is %q", got)
+		}
+	case "loud":
+		if n := len(c.read(t, out, "logs", "bookworm-amd64-build.log")); n < 50000000 {
+			t.Errorf("the log has %d bytes", n)
+		}
+	case "cached":
+		again, code, story := c.build(t, strings.TrimSuffix(out, "-cached"), "unruly.satchel", "cached", out+"-again")
+		if code != 0 {
+			t.Fatalf("exit status %d\n%s", code, story)
+		}
+		if got := c.read(t, out+"-again", "out", "seen"); got != "common\nown\n" {
+			t.Errorf("the second build found %q in its cache", got)
+		}
+		for _, want := range []string{"cache_common_manifest", "count", "deep/own"} {
+			if !strings.Contains(c.read(t, out+"-again", again[0].Manifest.Path), want) {
+				t.Errorf("the manifest does not tell of %s", want)
+			}
+		}
+	case "hardlink":
+		if want := []string{".dot", "a", "b", "c"}; !slices.Equal(paths, want) {
+			t.Errorf("outputs %v, want %v", paths, want)
+		}
+	}
+}
