@@ -128,58 +128,6 @@ func (r *Run) chosen() ([]manifest.DescriptorPin, error) {
 	return pins, nil
 }
 
-// freeFor refuses a result folder that holds something.
-func freeFor(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("looking at the result folder: %w", err)
-	}
-	return fmt.Errorf("the result folder %s is not empty: give another with -o, or remove it", dir)
-}
-
-// publish gives stage its final name.
-func publish(stage, dir string) error {
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("placing the result: %w", err)
-	}
-	if err := os.Rename(stage, dir); err != nil {
-		return fmt.Errorf("placing the result: %w", err)
-	}
-	return nil
-}
-
-// keepFailed gives what a failed run left a name that says so, and puts that
-// name into the error. An interrupted run leaves nothing.
-func (r *Run) keepFailed(ctx context.Context, stage string, cause error) error {
-	if ctx.Err() != nil {
-		return errors.Join(cause, os.RemoveAll(stage))
-	}
-	for i := 1; i < 1000; i++ {
-		name := filepath.Clean(r.Result) + ".failed"
-		if i > 1 {
-			name = fmt.Sprintf("%s-%d", name, i)
-		}
-		if _, err := os.Lstat(name); err == nil {
-			continue
-		}
-		if err := os.Rename(stage, name); err != nil {
-			break
-		}
-		var se *ScriptError
-		if errors.As(cause, &se) {
-			if rel, err := filepath.Rel(stage, se.Log); err == nil {
-				se.Log = filepath.Join(name, rel)
-			}
-			return cause
-		}
-		return fmt.Errorf("%w\nwhat there is of the result is in %s", cause, name)
-	}
-	return errors.Join(cause, os.RemoveAll(stage))
-}
-
 // descriptor builds all targets of one descriptor into dir.
 func (r *Run) descriptor(ctx context.Context, pin manifest.DescriptorPin, dir string) (Built, error) {
 	d, err := r.read(pin)
@@ -275,7 +223,7 @@ func (r *Run) environment(ctx context.Context, d *manifest.Descriptor, t manifes
 	p := preparation{engine: r.Engine, plan: plan, image: t.Image, source: r.Source, scratch: r.Scratch, log: log, list: list, step: r.Story.Step}
 	env, made, err := p.environment(ctx)
 	if err != nil {
-		return Environment{}, fmt.Errorf("%w\nthe last of %s:\n%s", err, logs+"-install.log", log.tail.String())
+		return Environment{}, fmt.Errorf("%w%s", err, log.tail.Quote())
 	}
 	if !made {
 		r.Story.Step("Using the prepared environment")

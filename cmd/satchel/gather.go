@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"satchel/aptmirror/fetch"
 	"satchel/bundle"
 	"satchel/bundle/gather"
 	"satchel/imagestore/pull"
@@ -73,7 +74,13 @@ func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string)
 		Fetch: o.fetch, Store: o.store, Git: o.git, Registry: pull.Options{Transport: o.fetch.Transport()}, Mirrors: o.mirrors,
 		Progress: o.progress, Story: o.ui.Step,
 	}
-	return g.All(ctx, lock)
+	err := g.All(ctx, lock)
+	var missing *fetch.MissingError
+	if errors.As(err, &missing) {
+		return fmt.Errorf("%w\n--mirror ARCHIVE=URL names a mirror, --from DIR|BUNDLE a folder or an older bundle, "+
+			"--inputs DIR your own files and descriptors (which are also looked for beside the lock)", err)
+	}
+	return err
 }
 
 // pack writes the bundle with its signatures.
@@ -145,10 +152,12 @@ func (o *online) own(ctx context.Context, lock *manifest.Lock, lockFile, inputs 
 	}
 	for _, d := range lock.Descriptors {
 		problems = append(problems, o.takeFile(ctx, d.Blob, lockFile, d.File))
+		if inputs == "" {
+			continue
+		}
+		problems = append(problems, o.takeFile(ctx, d.Blob, inputs+"/", d.File))
 		for _, f := range d.Files {
-			if inputs != "" {
-				problems = append(problems, o.takeFile(ctx, f.Blob, inputs+"/", f.Name))
-			}
+			problems = append(problems, o.takeFile(ctx, f.Blob, inputs+"/", f.Name))
 		}
 	}
 	return errors.Join(problems...)

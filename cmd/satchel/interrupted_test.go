@@ -13,38 +13,26 @@ import (
 	"time"
 )
 
-// interrupted stops a run at several moments: exit code 130, no result, nothing left.
+// interrupted stops gather and run at several moments: exit code 130, no bundle
+// or result, nothing left; the same command then goes on.
 func (c *crossing) interrupted(t *testing.T) {
-	for i, after := range []time.Duration{50, 400, 1500, 6000} {
-		out := filepath.Join(c.dir, fmt.Sprintf("interrupted-%d", i))
-		cmd := exec.Command(c.binary, "run", "hello.satchel", "--keyring", "key.pub", "--engine", "sandbox", "-o", out)
-		cmd.Dir = c.dir
-		cmd.Env = append(os.Environ(), "SATCHEL_CACHE="+filepath.Join(c.dir, "interrupted"), asSatchel+"=1")
-		var story bytes.Buffer
-		cmd.Stderr = &story
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(after * time.Millisecond)
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
-		err := cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 130 && after > 50 {
-			t.Errorf("after %d ms: %v, exit status %d, want 130\n%s", after, err, code, story.String())
-		}
-		if left, _ := filepath.Glob(filepath.Join(c.dir, "*interrupted-*")); len(left) != 0 {
-			t.Errorf("after %d ms there is %v", after, left)
-		}
-	}
-	for i, after := range []time.Duration{20, 100, 250, 500} {
-		c.interruptGather(t, i, after)
-	}
 	hello, err := filepath.Abs("../../examples/hello/hello.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.must(t, nil, "gather", hello, "-o", filepath.Join(c.dir, "again.satchel"), "--sign", filepath.Join(c.dir, "key"), "--cache", filepath.Join(c.dir, "gathering"))
+	for _, after := range []time.Duration{20, 100, 250, 500} {
+		c.interrupt(t, after, "gather", hello, "-o", "stopped.satchel", "--sign", "key")
+	}
+	moments := map[string][]time.Duration{"sandbox": {50, 400, 1500, 6000}, "docker": {1000, 5000}}
+	for engine, list := range moments {
+		if engine == "docker" && exec.Command("docker", "info").Run() != nil {
+			continue
+		}
+		for _, after := range list {
+			c.interrupt(t, after, "run", "hello.satchel", "--keyring", "key.pub", "--engine", engine, "-o", "stopped")
+		}
+	}
+	c.must(t, nil, "gather", hello, "-o", "again.satchel", "--sign", "key", "--cache", "stop-cache")
 	switch first, again := c.archives(t, "hello.satchel"), c.archives(t, "again.satchel"); {
 	case first != again:
 		t.Log("the archive has published something meanwhile; the two bundles cannot be compared")
@@ -57,21 +45,13 @@ func (c *crossing) interrupted(t *testing.T) {
 	c.nothingLeft(t)
 }
 
-// archives is what a bundle says of the archives it was made from.
-func (c *crossing) archives(t *testing.T, bundle string) string {
+// interrupt stops one command after so many milliseconds; the first ones may
+// come before satchel listens.
+func (c *crossing) interrupt(t *testing.T, after time.Duration, args ...string) {
 	t.Helper()
-	var b bundleView
-	if err := json.Unmarshal([]byte(c.must(t, nil, "inspect", "--json", bundle)), &b); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(b.Lock.Archives)
-}
-
-// interruptGather stops a gather: no bundle, not even half of one.
-func (c *crossing) interruptGather(t *testing.T, i int, after time.Duration) {
-	out := filepath.Join(c.dir, fmt.Sprintf("gathered-%d.satchel", i))
-	cmd := exec.Command(c.binary, "gather", "../../examples/hello/hello.yml", "-o", out, "--cache", filepath.Join(c.dir, "gathering"))
-	cmd.Env = append(os.Environ(), asSatchel+"=1")
+	cmd := exec.Command(c.binary, args...)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), "SATCHEL_CACHE="+filepath.Join(c.dir, "stop-cache"), asSatchel+"=1")
 	var story bytes.Buffer
 	cmd.Stderr = &story
 	if err := cmd.Start(); err != nil {
@@ -81,13 +61,23 @@ func (c *crossing) interruptGather(t *testing.T, i int, after time.Duration) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 && after > 20 {
-		t.Errorf("after %d ms: exit status %d, want 130\n%s", after, code, story.String())
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 && after > 50 {
+		t.Errorf("%v, after %d ms: %v, exit status %d, want 130\n%s", args, after, err, code, story.String())
 	}
-	if left, _ := filepath.Glob(filepath.Join(c.dir, "*gathered-*")); len(left) != 0 {
-		t.Errorf("after %d ms there is %v", after, left)
+	if left, _ := filepath.Glob(filepath.Join(c.dir, "*stopped*")); len(left) != 0 {
+		t.Errorf("%v, after %d ms: there is %v", args, after, left)
 	}
+}
+
+// archives is what a bundle says of the archives it was made from.
+func (c *crossing) archives(t *testing.T, bundle string) string {
+	t.Helper()
+	var b bundleView
+	if err := json.Unmarshal([]byte(c.must(t, nil, "inspect", "--json", bundle)), &b); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(b.Lock.Archives)
 }
 
 // nothingLeft: no mount, process or container of a run is there any more.

@@ -14,12 +14,7 @@ import (
 
 // referenceDir holds real packages (debs/) and the trees that mmdebstrap made
 // of them (ref/a: the Essential packages alone; ref/b: with gitian's base
-// packages). They are made by hand, since tests reach no network:
-//
-//	mmdebstrap --variant=essential --format=directory --aptopt='Apt::Install-Recommends "false"' \
-//	  [--include=apt,build-essential,git,locales,lsb-release,pciutils,subversion,sudo,wget] \
-//	  --skip=download/empty,essential/unlink,cleanup/apt,cleanup/tmp bookworm ref/a sources
-//	cp -n ref/*/var/cache/apt/archives/*.deb debs/
+// packages). scripts/references makes them, since tests reach no network.
 const referenceDir = "/var/cache/satchel-test"
 
 // explained are the differences between our tree and mmdebstrap's that are
