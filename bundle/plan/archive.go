@@ -44,14 +44,31 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 			if pocket.Optional && errors.As(err, &missing) && missing.NotFound() {
 				return nil
 			}
+			if err != nil {
+				return err
+			}
 			found[i] = a
-			return err
+			return p.checkSigner(suite, a)
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(found, func(a *archive) bool { return a == nil }), nil
+}
+
+// checkSigner wants a key that belongs to the suite.
+func (p *Planner) checkSigner(suite aptmirror.Suite, a *archive) error {
+	if p.AnySigner || len(suite.KeyFingerprints) == 0 {
+		return nil
+	}
+	for _, f := range a.pin.SignedBy {
+		if slices.Contains(suite.KeyFingerprints, f) {
+			return nil
+		}
+	}
+	return fmt.Errorf("reading archive %s: it is signed by %s, which are no keys of %s; to trust another archive's keys give them with --archive-keyring",
+		a.pin.ID(), strings.Join(a.pin.SignedBy, ", "), suite.Name)
 }
 
 // archive reads the release file of a pocket, once.

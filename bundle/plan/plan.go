@@ -28,6 +28,10 @@ type Planner struct {
 
 	// Keyring holds the keys that archives are checked against.
 	Keyring *aptmirror.Keyring
+	// AnySigner takes any key of Keyring for any suite. Otherwise one of the keys
+	// that the table of suites knows for a suite must have signed: a machine's
+	// keyrings hold keys of many suites, retired ones too.
+	AnySigner bool
 	// Mirrors gives the addresses to try, in order, for a pocket of an archive.
 	// closed says that the suite is no longer in its main archive.
 	Mirrors func(pocket aptmirror.Pocket, closed bool) []string

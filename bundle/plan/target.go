@@ -93,7 +93,7 @@ func (p *Planner) read(ctx context.Context, suite aptmirror.Suite, native string
 
 func (a *archive) info() aptmirror.ArchiveInfo {
 	r := a.release
-	return aptmirror.ArchiveInfo{Suite: r.Suite, Codename: r.Codename, NotAutomatic: r.NotAutomatic, ButAutomaticUpgrades: r.ButAutomaticUpgrades}
+	return aptmirror.ArchiveInfo{Suite: r.Suite, Codename: r.Codename, Version: r.Version, NotAutomatic: r.NotAutomatic, ButAutomaticUpgrades: r.ButAutomaticUpgrades}
 }
 
 // image imports the base system and returns what is installed in it.
