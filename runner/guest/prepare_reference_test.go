@@ -45,6 +45,7 @@ var explained = []struct{ kind, pattern, reason string }{
 	{"~", "/etc/gshadow", "has the build user"},
 	{"~", "/etc/subuid", "has the build user"},
 	{"~", "/etc/subgid", "has the build user"},
+	{"+", "/etc/mtab", "as Docker makes it in every container"},
 	{"+", "/home/debian", "the build user's"},
 	{"+", "/home/debian/*", "the build user's"},
 	{"~", "/etc/locale.gen", "asks for en_US.UTF-8"},
