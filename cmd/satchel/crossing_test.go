@@ -58,6 +58,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("interrupted", c.interrupted)
 	t.Run("disk full", c.full)
 	t.Run("silent", c.silent)
+	t.Run("clean", c.clean)
 }
 
 // skip says why; where nothing may be skipped it fails.

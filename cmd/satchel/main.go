@@ -22,6 +22,7 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Say what a descriptor, lock, bundle, result or assert holds, and whether it is sound."`
 	Sign    signCmd    `cmd:"" help:"Verify a bundle and add a signature."`
 	Run     runCmd     `cmd:"" help:"Verify a bundle and build it in a container without network (offline)."`
+	Clean   cleanCmd   `cmd:"" help:"Remove prepared environments and what killed runs left."`
 
 	Cache   string           `help:"Folder that keeps downloads and prepared environments." env:"SATCHEL_CACHE" placeholder:"DIR"`
 	Quiet   bool             `short:"q" help:"Tell only what went wrong."`

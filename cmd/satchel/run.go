@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"satchel/runner"
-	"satchel/runner/docker"
-	"satchel/runner/sandbox"
 )
 
 type runCmd struct {
@@ -76,37 +72,4 @@ func showTail(ui *ui, err error) {
 	if errors.As(err, &se) {
 		ui.Step(se.Tail)
 	}
-}
-
-// chooseEngine returns the engine of that name; auto takes the sandbox where
-// it works, else Docker.
-func chooseEngine(ctx context.Context, name, cache string) (runner.Engine, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding satchel's own file: %w", err)
-	}
-	openers := map[string]func() (runner.Engine, error){
-		"sandbox": func() (runner.Engine, error) {
-			return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self})
-		},
-		"docker": func() (runner.Engine, error) {
-			return docker.New(docker.Options{Init: self, Client: docker.FromEnv()})
-		},
-	}
-	names := []string{name}
-	if name == "auto" {
-		names = []string{"sandbox", "docker"}
-	}
-	var reasons []error
-	for _, n := range names {
-		e, err := openers[n]()
-		if err == nil {
-			err = e.Check(ctx)
-		}
-		if err == nil {
-			return e, nil
-		}
-		reasons = append(reasons, fmt.Errorf("engine %s: %w", n, err))
-	}
-	return nil, errors.Join(reasons...)
 }

@@ -107,3 +107,33 @@ func (c *crossing) noConnects(t *testing.T, log string) {
 		}
 	}
 }
+
+// clean removes what the sandbox keeps below the cache, and nothing beside it.
+func (c *crossing) clean(t *testing.T) {
+	kept := func() int {
+		list, err := filepath.Glob(filepath.Join(c.cache, "sandbox", "environments", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before := kept()
+	stranger := filepath.Join(c.cache, "sandbox", "environments", "of somebody else")
+	if err := os.Mkdir(stranger, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if before < 2 {
+		t.Fatalf("%d environments are kept, want those of hello and tally at least", before)
+	}
+	if out := c.must(t, nil, "clean", "--dry-run", "--engine", "sandbox"); strings.Count(out, "environment") != before || kept() != before+1 {
+		t.Errorf("a dry run tells of\n%s\nand leaves %d, want %d", out, kept(), before+1)
+	}
+	if out := c.must(t, nil, "clean", "--older-than", "1h", "--engine", "sandbox"); out != "" || kept() != before+1 {
+		t.Errorf("what is new was removed:\n%s", out)
+	}
+	c.must(t, nil, "clean", "--engine", "sandbox")
+	if _, err := os.Stat(stranger); err != nil || kept() != 1 {
+		t.Errorf("%d are left, want the stranger's alone: %v", kept(), err)
+	}
+	c.must(t, nil, "verify", "hello.satchel", "--keyring", "key.pub")
+}

@@ -9,21 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"satchel/manifest"
 )
-
-// Item is something that the engine keeps on disk.
-type Item struct {
-	Kind string    // "run", "environment", "init"
-	Name string    // of its folder or file
-	Size int64     // bytes on disk
-	Made time.Time // by this machine's clock
-	Live bool      // a run whose program lives, an environment that one uses
-}
 
 // Items lists all that is in the state folder, whichever program made it;
 // sorted by kind and name. What has another name than the engine gives is

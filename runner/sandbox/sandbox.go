@@ -26,6 +26,8 @@
 // removed by the next Start of any engine with the same Dir.
 package sandbox
 
+import "time"
+
 // InitWord is the hidden first argument of the program that becomes a container.
 const InitWord = "sandbox-init"
 
@@ -44,4 +46,13 @@ type Options struct {
 	// Sudo lets programs in the container gain rights by set-id files. The
 	// zero value does not.
 	Sudo bool
+}
+
+// Item is something that the engine keeps on disk.
+type Item struct {
+	Kind string    // "run", "environment", "init"
+	Name string    // of its folder or file
+	Size int64     // bytes on disk
+	Made time.Time // by this machine's clock
+	Live bool      // a run whose program lives, an environment that one uses
 }

@@ -33,6 +33,12 @@ func (*Engine) Environment(context.Context, manifest.Digest) (runner.Environment
 	return runner.Environment{}, false, errSystem
 }
 
+// Items finds nothing.
+func (*Engine) Items(context.Context) ([]Item, error) { return nil, errSystem }
+
+// Discard refuses.
+func (*Engine) Discard(context.Context, Item) error { return errSystem }
+
 // Start refuses.
 func (*Engine) Start(context.Context, runner.Container) (runner.Process, error) {
 	return nil, errSystem

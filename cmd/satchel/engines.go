@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"satchel/runner"
+	"satchel/runner/docker"
+	"satchel/runner/sandbox"
+)
+
+// chooseEngine returns the engine of that name; auto takes the sandbox where
+// it works, else Docker.
+func chooseEngine(ctx context.Context, name, cache string) (runner.Engine, error) {
+	names := []string{name}
+	if name == "auto" {
+		names = []string{"sandbox", "docker"}
+	}
+	var reasons []error
+	for _, n := range names {
+		e, err := openEngine(n, cache)
+		if err == nil {
+			err = e.Check(ctx)
+		}
+		if err == nil {
+			return e, nil
+		}
+		reasons = append(reasons, fmt.Errorf("engine %s: %w", n, err))
+	}
+	return nil, errors.Join(reasons...)
+}
+
+func openEngine(name, cache string) (runner.Engine, error) {
+	if name == "docker" {
+		return openDocker()
+	}
+	return openSandbox(cache)
+}
+
+func openSandbox(cache string) (*sandbox.Engine, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding satchel's own file: %w", err)
+	}
+	return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self})
+}
+
+func openDocker() (*docker.Engine, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding satchel's own file: %w", err)
+	}
+	return docker.New(docker.Options{Init: self, Client: docker.FromEnv()})
+}
