@@ -143,7 +143,7 @@ func TestRefusalsAgainstApt(t *testing.T) {
 func TestCorpusListsAgainstApt(t *testing.T) {
 	top := os.Getenv("SATCHEL_CORPUS")
 	if top == "" {
-		top = "/work/shared/corpus"
+		top = filepath.Join("..", "..", "shared", "corpus")
 	}
 	files, _ := filepath.Glob(filepath.Join(top, "descriptors", "*"))
 	if len(files) == 0 {
