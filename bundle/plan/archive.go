@@ -22,12 +22,11 @@ const maxRelease = 16 << 20
 
 // archive is one suite as it was found.
 type archive struct {
-	pin      manifest.ArchivePin
-	pocket   aptmirror.Pocket
-	closed   bool
-	release  *aptmirror.Release
-	packages map[string][]aptmirror.Package // by architecture
-	used     bool                           // the lock refers to it
+	pin     manifest.ArchivePin
+	pocket  aptmirror.Pocket
+	closed  bool
+	release *aptmirror.Release
+	used    bool // the lock refers to it
 }
 
 // pockets reads the release files of all pockets of a suite, side by side:
@@ -73,7 +72,7 @@ func (p *Planner) checkSigner(suite aptmirror.Suite, a *archive) error {
 
 // archive reads the release file of a pocket, once.
 func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, closed bool) (*archive, error) {
-	a := &archive{pocket: pocket, closed: closed, packages: map[string][]aptmirror.Package{}}
+	a := &archive{pocket: pocket, closed: closed}
 	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, Components: pocket.Components}
 	p.mu.Lock()
 	old, ok := p.suites[a.pin.ID()]
@@ -185,15 +184,13 @@ func (a *archive) checkSuite() error {
 	return fmt.Errorf("its release file is that of suite %q, codename %q", r.Suite, r.Codename)
 }
 
-// load reads the Packages indexes of an architecture, fetching them first.
-func (p *Planner) load(ctx context.Context, a *archive, arch string, number int) ([]aptmirror.Package, error) {
-	if list, ok := a.packages[arch]; ok {
-		return list, nil
-	}
+// load reads the Packages indexes of some architectures, the native one first,
+// in the order in which apt reads them: apt breaks ties by it. It fetches them
+// first.
+func (p *Planner) load(ctx context.Context, a *archive, arches []string, number int) ([]aptmirror.Package, error) {
 	var files []manifest.ArchiveFile
-	arches := []string{arch}
 	if a.release.NeedsAll() {
-		arches = append(arches, "all")
+		arches = append(slices.Clone(arches), "all")
 	}
 	for _, c := range a.pin.Components {
 		for _, one := range arches {
@@ -215,7 +212,6 @@ func (p *Planner) load(ctx context.Context, a *archive, arch string, number int)
 		}
 		all = append(all, list...)
 	}
-	a.packages[arch] = all
 	return all, nil
 }
 

@@ -40,6 +40,8 @@ type Planner struct {
 
 	mu     sync.Mutex
 	suites map[string]*archive // archives read so far, by ID
+
+	universes map[string]*universe // suites read so far, with their architectures
 }
 
 // Request is one descriptor and what the command line says about it.
@@ -56,7 +58,7 @@ type Request struct {
 
 // Lock plans all requests. The answer is sorted and valid.
 func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
-	p.suites = map[string]*archive{}
+	p.suites, p.universes = map[string]*archive{}, map[string]*universe{}
 	lock := &manifest.Lock{Version: manifest.LockVersion}
 	for _, r := range requests {
 		pin, err := p.descriptor(ctx, r)

@@ -26,11 +26,7 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 		return t, fmt.Errorf("%s: repositories are not supported yet", d.File)
 	}
 	native := dpkgArch(arch)
-	archives, infos, packages, err := p.read(ctx, suite, native, d.Multiarch)
-	if err != nil {
-		return t, err
-	}
-	pool, err := aptmirror.NewPool(native, d.Multiarch, infos, packages)
+	u, err := p.universe(ctx, suite, append([]string{native}, d.Multiarch...))
 	if err != nil {
 		return t, err
 	}
@@ -49,14 +45,14 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	}
 	wishes.Steps = []aptmirror.Step{{Why: "base", Wishes: base}, {Why: "asked for", Wishes: d.Packages}}
 	p.Story(fmt.Sprintf("Resolving the packages of %s for %s %s", d.Name, suiteName, arch))
-	solution, err := aptmirror.Resolve(pool, wishes)
+	solution, err := aptmirror.Resolve(u.pool, wishes)
 	if err != nil {
 		return t, err
 	}
 	if len(solution.Notes) > 0 { // apt-get would install what it matches, often nothing, and go on
 		return t, fmt.Errorf("%s; a lock takes packages by name alone", strings.Join(solution.Notes, "; "))
 	}
-	p.pin(&t, solution, archives, wishes.Installed, packages)
+	p.pin(&t, solution, u, wishes.Installed)
 	return t, nil
 }
 
@@ -68,27 +64,41 @@ func dpkgArch(arch string) string {
 	return arch
 }
 
-// read loads the indexes of all pockets of a suite.
-func (p *Planner) read(ctx context.Context, suite aptmirror.Suite, native string, foreign []string) ([]*archive, []aptmirror.ArchiveInfo, []aptmirror.Package, error) {
-	var infos []aptmirror.ArchiveInfo
-	var packages []aptmirror.Package
-	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
-	archives, err := p.pockets(ctx, suite, native)
-	if err != nil {
-		return nil, nil, nil, err
+// universe is everything that a suite has for some architectures, read once
+// however many targets there are.
+type universe struct {
+	archives []*archive // by Package.Archive
+	packages []aptmirror.Package
+	pool     *aptmirror.Pool
+}
+
+// universe reads all pockets of a suite; arches has the native one first.
+func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []string) (*universe, error) {
+	key := suite.Distro + " " + suite.Name + " " + strings.Join(arches, " ")
+	if u, ok := p.universes[key]; ok {
+		return u, nil
 	}
-	for i, a := range archives {
+	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
+	u := &universe{}
+	var err error
+	if u.archives, err = p.pockets(ctx, suite, arches[0]); err != nil {
+		return nil, err
+	}
+	var infos []aptmirror.ArchiveInfo
+	for i, a := range u.archives {
+		list, err := p.load(ctx, a, arches, i)
+		if err != nil {
+			return nil, err
+		}
 		a.used = true
 		infos = append(infos, a.info())
-		for _, arch := range append([]string{native}, foreign...) {
-			list, err := p.load(ctx, a, arch, i)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			packages = append(packages, list...)
-		}
+		u.packages = append(u.packages, list...)
 	}
-	return archives, infos, packages, nil
+	if u.pool, err = aptmirror.NewPool(arches[0], arches[1:], infos, u.packages); err != nil {
+		return nil, err
+	}
+	p.universes[key] = u
+	return u, nil
 }
 
 func (a *archive) info() aptmirror.ArchiveInfo {
@@ -121,7 +131,7 @@ func (p *Planner) image(ctx context.Context, r Request, native string, t *manife
 }
 
 // pin writes a solution into the target.
-func (p *Planner) pin(t *manifest.Target, s *aptmirror.Solution, archives []*archive, installed, packages []aptmirror.Package) {
+func (p *Planner) pin(t *manifest.Target, s *aptmirror.Solution, u *universe, installed []aptmirror.Package) {
 	type key struct{ name, arch string }
 	replaced := map[key]bool{}
 	for _, c := range s.Install {
@@ -129,10 +139,10 @@ func (p *Planner) pin(t *manifest.Target, s *aptmirror.Solution, archives []*arc
 		replaced[key{k.Name, k.Architecture}] = true
 		t.Packages = append(t.Packages, manifest.PackagePin{
 			Name: k.Name, Version: k.Version, Architecture: k.Architecture,
-			Archive: archives[k.Archive].pin.ID(), Path: k.Filename, Blob: k.Blob, Why: c.Why,
+			Archive: u.archives[k.Archive].pin.ID(), Path: k.Filename, Blob: k.Blob, Why: c.Why,
 		})
 	}
-	known := hashes(packages, installed)
+	known := hashes(u.packages, installed)
 	for _, k := range installed {
 		if replaced[key{k.Name, k.Architecture}] {
 			continue

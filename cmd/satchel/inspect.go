@@ -80,21 +80,6 @@ func (c *inspectCmd) view(ctx context.Context, ui *ui, f *os.File, head []byte) 
 	return view{d, func(w io.Writer) error { return descriptorTable(w, d) }}, err
 }
 
-// bundleView is docs/bundle.schema.json.
-type bundleView struct {
-	Identity   string            `json:"identity"`
-	Size       int64             `json:"size"`
-	Signatures []signatureView   `json:"signatures"`
-	Lock       *manifest.Lock    `json:"lock"`
-	Targets    []manifest.Target `json:"targets"`
-	Blobs      []manifest.Ref    `json:"blobs"`
-}
-
-type signatureView struct {
-	Kind           string `json:"kind"`
-	KeyFingerprint string `json:"keyFingerprint"`
-}
-
 // bundle checks that a bundle is whole, whoever signed it.
 func (c *inspectCmd) bundle(ctx context.Context, ui *ui) (view, error) {
 	v, report, err := open(ctx, ui, c.File, trustFlags{Unsigned: true, Threshold: 1})
@@ -103,21 +88,12 @@ func (c *inspectCmd) bundle(ctx context.Context, ui *ui) (view, error) {
 	}
 	defer v.Close()
 	lock := v.Lock()
-	b := bundleView{
-		Identity: report.Identity.String(), Size: report.Size, Signatures: []signatureView{},
+	b := manifest.BundleView{
+		Identity: report.Identity.String(), Size: report.Size, Signatures: []manifest.SignatureView{},
 		Lock: lock, Targets: lock.Targets, Blobs: lock.Blobs(),
 	}
 	for _, s := range report.Signatures {
-		b.Signatures = append(b.Signatures, signatureView{"ssh", s.Fingerprint})
+		b.Signatures = append(b.Signatures, manifest.SignatureView{Kind: "ssh", KeyFingerprint: s.Fingerprint})
 	}
-	return view{b, b.table}, nil
-}
-
-func (b bundleView) table(w io.Writer) error {
-	fmt.Fprintf(w, "bundle      %s\nsize        %s\n", b.Identity, bytesText(b.Size))
-	for _, s := range b.Signatures {
-		fmt.Fprintf(w, "signed by   %s %s\n", s.Kind, s.KeyFingerprint)
-	}
-	fmt.Fprintln(w)
-	return lockTable(w, b.Lock)
+	return view{b, func(w io.Writer) error { return bundleTable(w, b) }}, nil
 }

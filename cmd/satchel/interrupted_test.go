@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"satchel/manifest"
 )
 
 // interrupted stops gather and run at several moments: exit code 130, no bundle
@@ -73,7 +75,7 @@ func (c *crossing) interrupt(t *testing.T, after time.Duration, args ...string) 
 // archives is what a bundle says of the archives it was made from.
 func (c *crossing) archives(t *testing.T, bundle string) string {
 	t.Helper()
-	var b bundleView
+	var b manifest.BundleView
 	if err := json.Unmarshal([]byte(c.must(t, nil, "inspect", "--json", bundle)), &b); err != nil {
 		t.Fatal(err)
 	}

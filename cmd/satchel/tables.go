@@ -22,6 +22,15 @@ func (t table) row(cells ...any) {
 	fmt.Fprintln(t, strings.Join(text, "\t"))
 }
 
+func bundleTable(w io.Writer, b manifest.BundleView) error {
+	fmt.Fprintf(w, "bundle      %s\nsize        %s\n", b.Identity, bytesText(b.Size))
+	for _, s := range b.Signatures {
+		fmt.Fprintf(w, "signed by   %s %s\n", s.Kind, s.KeyFingerprint)
+	}
+	fmt.Fprintln(w)
+	return lockTable(w, b.Lock)
+}
+
 func lockTable(w io.Writer, l *manifest.Lock) error {
 	t := newTable(w)
 	for _, d := range l.Descriptors {
