@@ -34,14 +34,14 @@ var rooms = []struct {
 type rule struct {
 	imports []string // import paths; with a trailing / all below, too
 	in      []string // directories
-	tests   bool     // test files anywhere may, too
+	tests   bool     // test files anywhere may, too, and packages for tests
 	why     string
 }
 
 // pureNet are the packages below net/ that only read and write texts.
 var pureNet = []string{"net/url", "net/mail", "net/netip", "net/textproto"}
 
-var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "bundle/agent", "runner/docker", "runner/guest", "runner/enginetest/..."}
+var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "bundle/agent", "runner/docker", "runner/guest"}
 
 var importRules = []rule{
 	{
@@ -99,7 +99,8 @@ func checkImports(tree fs.FS) ([]string, error) {
 }
 
 func checkFile(name string, f *ast.File) []string {
-	dir, test := path.Dir(name), strings.HasSuffix(name, "_test.go")
+	dir := path.Dir(name)
+	test := strings.HasSuffix(name, "_test.go") || forTests(dir)
 	var bad []string
 	local := map[string]string{} // name in this file of a package with impure calls
 	for _, spec := range f.Imports {
@@ -127,6 +128,9 @@ func checkFile(name string, f *ast.File) []string {
 // forbidden says why files of dir must not import p, or "".
 func forbidden(dir, p string, test bool) string {
 	if own, ok := strings.CutPrefix(p, "satchel/"); ok {
+		if !test && forTests(own) {
+			return "it is for tests alone"
+		}
 		return forbiddenRoom(dir, own)
 	}
 	if slices.Contains(pureNet, p) {
@@ -144,6 +148,11 @@ func forbidden(dir, p string, test bool) string {
 		return "it " + r.why + "; that is for " + strings.Join(r.in, ", ")
 	}
 	return ""
+}
+
+// forTests: packages that only tests use say so in their names.
+func forTests(dir string) bool {
+	return slices.ContainsFunc(strings.Split(dir, "/"), func(part string) bool { return strings.HasSuffix(part, "test") })
 }
 
 func within(dir, s string) bool {
@@ -226,6 +235,12 @@ func TestImportsPlanted(t *testing.T) {
 		{"bundle/gather/a.go", `import "net/url"`, ""},
 		{"runner/sandbox/a.go", `import "net"`, "reaches a network"},
 		{"runner/sandbox/a_test.go", `import "net"`, ""},
+		{"runner/enginetest/probe/a.go", `import "net"`, ""},
+		{"aptmirror/archivetest/a.go", `import "net/http/httptest"`, ""},
+		{"aptmirror/archivetest/a.go", `import "satchel/bundle"`, "aptmirror must not know bundle"},
+		{"aptmirror/a.go", `import "satchel/aptmirror/archivetest"`, "for tests alone"},
+		{"aptmirror/a_test.go", `import "satchel/aptmirror/archivetest"`, ""},
+		{"runner/a.go", `import "satchel/runner/enginetest/wire"`, "for tests alone"},
 		{"runner/docker/a.go", `import "net"`, ""},
 		{"bundle/a.go", `import "github.com/google/go-containerregistry/pkg/v1/remote"`, "reaches a network"},
 		{"bundle/gather/a.go", `import "os/exec"`, "starts programs"},

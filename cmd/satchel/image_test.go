@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"satchel/aptmirror/archivetest"
 	"satchel/manifest"
 )
 
@@ -57,7 +58,7 @@ func baseRoot(t *testing.T) []byte {
 // is pinned by digest, and the bundle holds it.
 func TestImage(t *testing.T) {
 	dir := t.TempDir()
-	a := newArchive(t, stanza{"base", "1.0", "Essential: yes\n"}, stanza{"tool", "2.0-1", "Depends: libtool1 (>= 2), base\n"}, stanza{"libtool1", "2.1", ""})
+	a := newArchive(t, archivetest.Deb("base", "1.0", "Essential: yes\n"), archivetest.Deb("tool", "2.0-1", "Depends: libtool1 (>= 2), base\n"), archivetest.Deb("libtool1", "2.1", ""))
 	write := func(name string, b []byte) string {
 		t.Helper()
 		p := filepath.Join(dir, name)
@@ -66,7 +67,7 @@ func TestImage(t *testing.T) {
 		}
 		return p
 	}
-	key := write("archive.gpg", a.keyring(t))
+	key := write("archive.gpg", a.Keyring(t))
 	desc := write("tool.yml", []byte(strings.TrimLeft(`
 name: "tool"
 distro: "debian"

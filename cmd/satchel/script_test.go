@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"net/http"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,10 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"satchel/aptmirror/archivetest"
 	"satchel/runner/sandbox"
 )
 
@@ -49,14 +48,14 @@ func TestScripts(t *testing.T) {
 func setupScript(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	a := newArchive(t,
-		stanza{"base", "1.0", "Essential: yes\nPriority: required\n"},
-		stanza{"tool", "2.0-1", "Depends: libtool1 (>= 2), base\n"},
-		stanza{"libtool1", "2.1", ""},
-		stanza{"broken", "1", "Depends: nowhere\n"},
+		archivetest.Deb("base", "1.0", "Essential: yes\nPriority: required\n"),
+		archivetest.Deb("tool", "2.0-1", "Depends: libtool1 (>= 2), base\n"),
+		archivetest.Deb("libtool1", "2.1", ""),
+		archivetest.Deb("broken", "1", "Depends: nowhere\n"),
 	)
 	env.Values["archive"] = a
 	key := filepath.Join(env.WorkDir, "archive.gpg")
-	if err := os.WriteFile(key, a.keyring(t), 0o600); err != nil {
+	if err := os.WriteFile(key, a.Keyring(t), 0o600); err != nil {
 		return err
 	}
 	for _, name := range []string{"alice", "mallory"} {
@@ -118,67 +117,22 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 // cmdFault plants a fault in what the archive serves: fault SUFFIX KIND.
 func cmdFault(ts *testscript.TestScript, neg bool, args []string) {
 	a := ts.Value("archive").(*fakeArchive)
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if len(args) == 1 && args[0] == "none" {
-		clear(a.fault)
+		a.Heal()
 		return
 	}
-	kinds := map[string]func(http.ResponseWriter, []byte){
-		"404": func(w http.ResponseWriter, _ []byte) { http.Error(w, "gone", http.StatusNotFound) },
-		"500": func(w http.ResponseWriter, _ []byte) { http.Error(w, "broken", http.StatusInternalServerError) },
-		"half": func(w http.ResponseWriter, whole []byte) {
-			w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
-			w.Write(whole[:len(whole)/2])
-		},
-		"flip": func(w http.ResponseWriter, whole []byte) {
-			other := append([]byte(nil), whole...)
-			other[len(other)/2] ^= 1
-			w.Write(other)
-		},
-		"endless": func(w http.ResponseWriter, whole []byte) {
-			w.Write(whole)
-			piece := make([]byte, 64<<10)
-			for i := 0; i < 2000; i++ { // 128 MB: endless enough, and bounded
-				if _, err := w.Write(piece); err != nil {
-					return
-				}
-			}
-		},
+	if len(args) != 2 || archivetest.Faults()[args[1]] == nil {
+		ts.Fatalf("usage: fault none, or fault SUFFIX %s", slices.Sorted(maps.Keys(archivetest.Faults())))
 	}
-	if len(args) != 2 || kinds[args[1]] == nil {
-		ts.Fatalf("usage: fault SUFFIX 404|500|half|flip|endless")
-	}
-	a.fault[args[0]] = kinds[args[1]]
+	a.Plant(args[0], archivetest.Faults()[args[1]])
 }
 
-// cmdRelease publishes the main suite again: release expired|future|bomb|escape|other-key|other-suite.
+// cmdRelease publishes the main suite again, in one of the ways of releases.
 func cmdRelease(ts *testscript.TestScript, neg bool, args []string) {
-	a := ts.Value("archive").(*fakeArchive)
-	var t testing.TB = panicTB{}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := time.Now()
-	switch args[0] {
-	case "expired":
-		a.publish(t, "debian", "bookworm", nil, now.Add(-48*time.Hour), now.Add(-24*time.Hour))
-	case "future":
-		a.publish(t, "debian", "bookworm", nil, now.Add(48*time.Hour), now.Add(96*time.Hour))
-	case "bomb": // an index that decodes to a gigabyte more than the Release says
-		index := a.pool(t, "debian", []stanza{{"base", "1.0", "Essential: yes\n"}})
-		a.dists(t, "debian", "bookworm", index, gzipped(append(slices.Clone(index), make([]byte, 1<<30)...)), now, now.Add(time.Hour))
-	case "escape": // a package whose path leads out of the archive
-		index := bytes.ReplaceAll(a.pool(t, "debian", []stanza{{"base", "1.0", "Essential: yes\n"}}), []byte("Filename: pool"), []byte("Filename: ../../pool"))
-		a.dists(t, "debian", "bookworm", index, gzipped(index), now, now.Add(time.Hour))
-	case "other-key":
-		b := newArchive(t, stanza{"base", "1.0", "Essential: yes\n"})
-		b.Close()
-		a.files["debian/dists/bookworm/InRelease"] = b.files["debian/dists/bookworm/InRelease"]
-	case "other-suite":
-		a.files["debian/dists/bookworm/InRelease"] = a.files["debian/dists/bookworm-updates/InRelease"]
-	default:
-		ts.Fatalf("usage: release expired|future|bomb|escape|other-key|other-suite")
+	if len(args) != 1 || releases[args[0]] == nil {
+		ts.Fatalf("usage: release %s", slices.Sorted(maps.Keys(releases)))
 	}
+	releases[args[0]](panicTB{}, ts.Value("archive").(*fakeArchive))
 }
 
 // panicTB is a testing.TB for places that have none.
@@ -191,11 +145,8 @@ func (panicTB) Fatalf(f string, a ...any) { panic(f) }
 
 // cmdAsked counts the requests whose path ends in a suffix: asked SUFFIX N.
 func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
-	a := ts.Value("archive").(*fakeArchive)
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	n := 0
-	for _, p := range a.asked {
+	for _, p := range ts.Value("archive").(*fakeArchive).Asked() {
 		if strings.HasSuffix(p, args[0]) {
 			n++
 		}

@@ -10,14 +10,16 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+
+	"satchel/aptmirror/archivetest"
 )
 
 // TestBar: a bar is drawn on a terminal, and nowhere else.
 func TestBar(t *testing.T) {
-	a := newArchive(t, stanza{"base", "1.0", "Essential: yes\n"}, stanza{"tool", "2.0-1", "Depends: base\n"})
+	a := newArchive(t, archivetest.Deb("base", "1.0", "Essential: yes\n"), archivetest.Deb("tool", "2.0-1", "Depends: base\n"))
 	dir := t.TempDir()
 	key := filepath.Join(dir, "archive.gpg")
-	if err := os.WriteFile(key, a.keyring(t), 0o600); err != nil {
+	if err := os.WriteFile(key, a.Keyring(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	text := "name: tool\ndistro: debian\nsuites: [bookworm]\narchitectures: [amd64]\npackages: [tool]\n" +

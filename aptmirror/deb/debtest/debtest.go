@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ type Package struct {
 	Scripts             map[string]string // other files of control.tar, by name
 	Data                []tar.Header      // Size is taken from Contents
 	Contents            map[string]string // of regular files, by the header's Name
-	Compression         string            // of both tars: "", ".gz", ".xz", ".zst", ".lzma"
+	Compression         string            // of both tars, as for Compress
 	Parts               []Part            // in place of all of the above
 }
 
@@ -131,7 +132,8 @@ func Tar(headers []tar.Header, contents map[string]string) []byte {
 	return b.Bytes()
 }
 
-// Compress compresses as a suffix says.
+// Compress compresses as a suffix says: "", ".gz", ".xz", ".zst", ".lzma", or
+// ".bz2", which takes the program bzip2.
 func Compress(suffix string, content []byte) []byte {
 	var b bytes.Buffer
 	var w io.WriteCloser
@@ -147,6 +149,12 @@ func Compress(suffix string, content []byte) []byte {
 		w, err = zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
 	case ".lzma":
 		w, err = lzma.NewWriter(&b)
+	case ".bz2":
+		cmd := exec.Command("bzip2", "-c")
+		cmd.Stdin = bytes.NewReader(content)
+		out, err := cmd.Output()
+		must(err)
+		return out
 	default:
 		panic("debtest: no way to compress " + suffix)
 	}
