@@ -58,15 +58,31 @@ type FilePin struct {
 
 // ArchivePin is one suite of a Debian archive, as it was published at one moment.
 type ArchivePin struct {
-	Name       string        `yaml:"name" json:"name"`             // "debian", "debian-security", "ubuntu", …: never a host
-	Suite      string        `yaml:"suite" json:"suite"`           // directory below dists/, "bookworm-updates"
-	Components []string      `yaml:"components" json:"components"` // sorted
-	Date       string        `yaml:"date" json:"date"`             // Date of the Release file, RFC 3339, UTC
-	SignedBy   []string      `yaml:"signed-by" json:"signedBy"`    // fingerprints of primary keys, upper-case hex, sorted
-	Keyring    Blob          `yaml:"keyring" json:"keyring"`       // those public keys, as the archive's keyring held them
-	Release    []ArchiveFile `yaml:"release" json:"release"`       // InRelease; or Release and Release.gpg
-	Indexes    []ArchiveFile `yaml:"indexes" json:"indexes"`       // Packages.* and Sources.*, by path
+	Name       string   `yaml:"name" json:"name"`             // "debian", "debian-security", "ubuntu", …: never a host
+	Suite      string   `yaml:"suite" json:"suite"`           // directory below dists/, "bookworm-updates"
+	Components []string `yaml:"components" json:"components"` // sorted
+	Date       string   `yaml:"date" json:"date"`             // Date of the Release file, RFC 3339, UTC
+	// Snapshot is the moment that was asked of a snapshot service, RFC 3339, UTC;
+	// "" if the archive was taken as it was then.
+	Snapshot string `yaml:"snapshot,omitempty" json:"snapshot,omitempty"`
+	// Waived are the checks of the archive that whoever locked has let go.
+	Waived   []Waiver      `yaml:"waived,omitempty" json:"waived,omitempty"` // sorted
+	SignedBy []string      `yaml:"signed-by" json:"signedBy"`                // fingerprints of primary keys, upper-case hex, sorted
+	Keyring  Blob          `yaml:"keyring" json:"keyring"`                   // those public keys, as the archive's keyring held them
+	Release  []ArchiveFile `yaml:"release" json:"release"`                   // InRelease; or Release and Release.gpg
+	Indexes  []ArchiveFile `yaml:"indexes" json:"indexes"`                   // Packages.* and Sources.*, by path
 }
+
+// A Waiver is a check of an archive that somebody chose to do without.
+type Waiver string
+
+// The checks that can be let go.
+const (
+	WaivedExpiry Waiver = "expiry" // the Release was past its Valid-Until
+)
+
+// waivers lists them all.
+func waivers() []Waiver { return []Waiver{WaivedExpiry} }
 
 // ID names an archive pin within its lock: name, slash, suite.
 func (a ArchivePin) ID() string { return a.Name + "/" + a.Suite }

@@ -78,6 +78,7 @@ func (l *Lock) Sort() {
 		a := &l.Archives[i]
 		slices.Sort(a.Components)
 		slices.Sort(a.SignedBy)
+		slices.Sort(a.Waived)
 		byPath := func(a, b ArchiveFile) int { return strings.Compare(a.Path, b.Path) }
 		slices.SortStableFunc(a.Release, byPath)
 		slices.SortStableFunc(a.Indexes, byPath)

@@ -285,6 +285,7 @@ func TestSchemasAndValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Archives[0].Snapshot, l.Archives[0].Waived = "2024-01-02T00:00:00Z", waivers()
 	conform(t, w, "lock", l)
 	conform(t, w, "bundle", BundleView{Identity: l.Descriptors[0].SHA256.String(), Size: 1, Lock: l, Targets: l.Targets, Blobs: l.Blobs(),
 		Signatures: []SignatureView{{Kind: "ssh", KeyFingerprint: "SHA256:x"}}})

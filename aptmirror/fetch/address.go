@@ -76,3 +76,6 @@ func redactAddress(s string) string {
 	}
 	return "…"
 }
+
+// Redact spells an address for messages: without credentials and query.
+func Redact(address string) string { return redactAddress(address) }

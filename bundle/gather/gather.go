@@ -22,7 +22,7 @@ type Gatherer struct {
 	Store    *store.Store
 	Git      source.Options
 	Registry pull.Options
-	Mirrors  func(pocket aptmirror.Pocket, closed bool) []string
+	Mirrors  aptmirror.Mirrors
 	Progress func(what string) fetch.Progress
 	Story    func(line string)
 }
@@ -37,7 +37,10 @@ func (g *Gatherer) All(ctx context.Context, lock *manifest.Lock) error {
 	if err := g.images(ctx, lock); err != nil {
 		return err
 	}
-	jobs := g.jobs(lock)
+	jobs, err := g.jobs(lock)
+	if err != nil {
+		return err
+	}
 	if err := g.Fetch.Fetch(ctx, g.Store, jobs, g.Progress("fetching")); err != nil {
 		return fmt.Errorf("gathering: %w", err)
 	}
@@ -47,71 +50,16 @@ func (g *Gatherer) All(ctx context.Context, lock *manifest.Lock) error {
 // jobs lists every blob with the addresses it may come from. A blob without an
 // address can only be in the store already, and is reported as missing if it
 // is not.
-func (g *Gatherer) jobs(lock *manifest.Lock) []fetch.Job {
-	urls := g.addresses(lock)
+func (g *Gatherer) jobs(lock *manifest.Lock) ([]fetch.Job, error) {
+	urls, err := g.addresses(lock)
+	if err != nil {
+		return nil, err
+	}
 	var jobs []fetch.Job
 	for _, ref := range lock.Blobs() {
 		jobs = append(jobs, fetch.Job{Name: ref.Title, URLs: urls[ref.SHA256], Blob: ref.Blob})
 	}
-	return jobs
-}
-
-// addresses says where each blob may be found.
-func (g *Gatherer) addresses(lock *manifest.Lock) map[manifest.Digest][]string {
-	urls := map[manifest.Digest][]string{}
-	top := map[string][]string{} // archive ID → mirrors
-	for _, a := range lock.Archives {
-		top[a.ID()] = g.Mirrors(aptmirror.Pocket{Archive: a.Name, Suite: a.Suite, Components: a.Components}, closed(lock, a))
-		for _, f := range a.Release {
-			urls[f.SHA256] = below(top[a.ID()], "dists/"+a.Suite+"/"+f.Path)
-		}
-		for _, f := range a.Indexes {
-			dir := f.Path[:strings.LastIndex(f.Path, "/")+1]
-			byHash := "dists/" + a.Suite + "/" + dir + "by-hash/SHA256/" + f.SHA256.Hex()
-			urls[f.SHA256] = append(below(top[a.ID()], byHash), below(top[a.ID()], "dists/"+a.Suite+"/"+f.Path)...)
-		}
-	}
-	for _, t := range lock.Targets {
-		for _, p := range t.Packages {
-			urls[p.SHA256] = below(top[p.Archive], p.Path)
-		}
-	}
-	for _, d := range lock.Descriptors {
-		for _, f := range d.Files {
-			switch {
-			case f.URL != "":
-				urls[f.SHA256] = []string{f.URL}
-			case f.Archive != "":
-				urls[f.SHA256] = below(top[f.Archive], f.Path)
-			}
-		}
-	}
-	return urls
-}
-
-func below(mirrors []string, path string) []string {
-	var list []string
-	for _, m := range mirrors {
-		list = append(list, strings.TrimSuffix(m, "/")+"/"+path)
-	}
-	return list
-}
-
-// closed tells whether the suite that an archive belongs to has moved to the
-// archive of old releases.
-func closed(lock *manifest.Lock, a manifest.ArchivePin) bool {
-	for _, t := range lock.Targets {
-		s, ok := aptmirror.Lookup(t.Distro, t.Suite)
-		if !ok {
-			continue
-		}
-		for _, pocket := range s.Pockets {
-			if pocket.Archive == a.Name && pocket.Suite == a.Suite {
-				return s.Closed
-			}
-		}
-	}
-	return false
+	return jobs, nil
 }
 
 // sources packs the git remotes that the store does not have.

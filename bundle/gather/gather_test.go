@@ -1,6 +1,8 @@
 package gather
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,27 +36,49 @@ func TestAddresses(t *testing.T) {
 			Packages: []manifest.PackagePin{{Name: "bash", Archive: "debian/bookworm", Path: "pool/b/bash.deb", Blob: blob("deb")}},
 		}},
 	}
-	var asked []string
-	g := &Gatherer{Mirrors: func(p aptmirror.Pocket, closed bool) []string {
-		asked = append(asked, p.Archive+" "+p.Suite)
-		return []string{"http://m/debian/", "file:///disc"}
-	}}
-	got := g.addresses(lock)
-	want := map[manifest.Digest][]string{
-		blob("sdk").SHA256:     {"https://example.org/sdk"},
-		blob("orig").SHA256:    {"http://m/debian/pool/o/orig.tar.gz", "file:///disc/pool/o/orig.tar.gz"},
-		blob("release").SHA256: {"http://m/debian/dists/bookworm/InRelease", "file:///disc/dists/bookworm/InRelease"},
-		blob("index").SHA256: {
-			"http://m/debian/dists/bookworm/main/binary-amd64/by-hash/SHA256/" + blob("index").SHA256.Hex(),
-			"file:///disc/dists/bookworm/main/binary-amd64/by-hash/SHA256/" + blob("index").SHA256.Hex(),
-			"http://m/debian/dists/bookworm/main/binary-amd64/Packages.gz", "file:///disc/dists/bookworm/main/binary-amd64/Packages.gz",
-		},
-		blob("deb").SHA256: {"http://m/debian/pool/b/bash.deb", "file:///disc/pool/b/bash.deb"},
+	g := &Gatherer{Mirrors: aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{
+		"debian": {"http://m/debian/", "file:///disc", "http://snap/@SNAPSHOTID@/"},
+	}}}
+	byHash := "dists/bookworm/main/binary-amd64/by-hash/SHA256/" + blob("index").SHA256.Hex()
+	plain := "dists/bookworm/main/binary-amd64/Packages.gz"
+	now := []string{"http://m/debian", "file:///disc"}
+	six, day := "http://snap/20240102T090405Z", "http://snap/20240103T030405Z"
+	then := "http://snap/20240202T030405Z"
+	for _, c := range []struct{ moment, release, index, pool string }{
+		{"", "http://snap/20240102T040405Z " + six + " http://snap/20240102T033405Z http://snap/20240102T060405Z http://snap/20240102T150405Z " + day, six + " " + day, six + " " + day},
+		{"2024-02-02T03:04:05Z", then, then, then},
+	} {
+		lock.Archives[0].Date, lock.Archives[0].Snapshot = "2024-01-02T03:04:05Z", c.moment
+		tops := func(snapshots string, first bool) []string {
+			if first && c.moment != "" {
+				return append(strings.Fields(snapshots), now...)
+			}
+			return append(slices.Clone(now), strings.Fields(snapshots)...)
+		}
+		below := func(tops []string, path string) (all []string) {
+			for _, top := range tops {
+				all = append(all, top+"/"+path)
+			}
+			return all
+		}
+		want := map[manifest.Digest][]string{
+			blob("sdk").SHA256:     {"https://example.org/sdk"},
+			blob("orig").SHA256:    below(tops(c.pool, false), "pool/o/orig.tar.gz"),
+			blob("release").SHA256: below(tops(c.release, true), "dists/bookworm/InRelease"),
+			blob("index").SHA256:   append(below(tops(c.index, true), byHash), below(tops(c.release, true), plain)...),
+			blob("deb").SHA256:     below(tops(c.pool, false), "pool/b/bash.deb"),
+		}
+		got, err := g.addresses(lock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("moment %q: addresses (-want +got):\n%s", c.moment, diff)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("addresses (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"debian bookworm"}, asked); diff != "" {
-		t.Errorf("mirrors asked for (-want +got):\n%s", diff)
+	lock.Archives[0].Date = "yesterday"
+	lock.Archives[0].Snapshot = ""
+	if _, err := g.addresses(lock); err == nil {
+		t.Error("a lock without a date passes")
 	}
 }

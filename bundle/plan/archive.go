@@ -1,14 +1,11 @@
 package plan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,14 +14,12 @@ import (
 	"satchel/manifest"
 )
 
-// maxRelease bounds an InRelease file, in bytes; Debian's are 150 kB.
-const maxRelease = 16 << 20
-
 // archive is one suite as it was found.
 type archive struct {
 	pin     manifest.ArchivePin
 	pocket  aptmirror.Pocket
-	closed  bool
+	suite   aptmirror.Suite // that the pocket is of
+	top     string          // whence its release file came
 	release *aptmirror.Release
 	used    bool // the lock refers to it
 }
@@ -38,7 +33,7 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 	g, gctx := errgroup.WithContext(ctx)
 	for i, pocket := range list {
 		g.Go(func() error {
-			a, err := p.archive(gctx, pocket, suite.Closed)
+			a, err := p.archive(gctx, pocket, suite)
 			var missing *fetch.MissingError
 			if pocket.Optional && errors.As(err, &missing) && missing.NotFound() {
 				return nil
@@ -47,7 +42,7 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 				return err
 			}
 			found[i] = a
-			return p.checkSigner(suite, a)
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -56,23 +51,9 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 	return slices.DeleteFunc(found, func(a *archive) bool { return a == nil }), nil
 }
 
-// checkSigner wants a key that belongs to the suite.
-func (p *Planner) checkSigner(suite aptmirror.Suite, a *archive) error {
-	if p.AnySigner || len(suite.KeyFingerprints) == 0 {
-		return nil
-	}
-	for _, f := range a.pin.SignedBy {
-		if slices.Contains(suite.KeyFingerprints, f) {
-			return nil
-		}
-	}
-	return fmt.Errorf("reading archive %s: it is signed by %s, which are no keys of %s; to trust another archive's keys give them with --archive-keyring",
-		a.pin.ID(), strings.Join(a.pin.SignedBy, ", "), suite.Name)
-}
-
 // archive reads the release file of a pocket, once.
-func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, closed bool) (*archive, error) {
-	a := &archive{pocket: pocket, closed: closed}
+func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, suite aptmirror.Suite) (*archive, error) {
+	a := &archive{pocket: pocket, suite: suite}
 	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, Components: pocket.Components}
 	p.mu.Lock()
 	old, ok := p.suites[a.pin.ID()]
@@ -87,101 +68,6 @@ func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, closed b
 	p.suites[a.pin.ID()] = a
 	p.mu.Unlock()
 	return a, nil
-}
-
-// urls are the addresses of a file below dists/SUITE/ of an archive.
-func (p *Planner) urls(a *archive, path string) []string {
-	return p.under(a, "dists/"+a.pin.Suite+"/"+path)
-}
-
-// under are the addresses of a file below an archive's top.
-func (p *Planner) under(a *archive, path string) []string {
-	var list []string
-	for _, m := range p.Mirrors(a.pocket, a.closed) {
-		list = append(list, strings.TrimSuffix(m, "/")+"/"+path)
-	}
-	return list
-}
-
-// readRelease fetches and checks InRelease, or Release and Release.gpg where
-// an old suite has no InRelease.
-func (p *Planner) readRelease(ctx context.Context, a *archive) error {
-	signed, _, err := p.Fetch.Get(ctx, p.urls(a, "InRelease"), maxRelease, fetch.Conditional{})
-	var signers []aptmirror.Signer
-	switch {
-	case err == nil:
-		a.release, signers, err = p.Keyring.VerifyInRelease(signed, p.Now)
-		if err == nil {
-			err = p.keep(ctx, a, "InRelease", signed)
-		}
-	case a.closed:
-		signers, err = p.readDetached(ctx, a, err)
-	}
-	if err != nil {
-		return err
-	}
-	if err := a.checkSuite(); err != nil {
-		return err
-	}
-	if err := a.release.Fresh(p.Now); err != nil && !a.closed && !p.IgnoreExpiry {
-		return err
-	}
-	a.pin.Date = a.release.Date.UTC().Format(time.RFC3339)
-	return p.keepKeys(ctx, a, signers)
-}
-
-// readDetached is for suites from before InRelease; why is what InRelease gave.
-func (p *Planner) readDetached(ctx context.Context, a *archive, why error) ([]aptmirror.Signer, error) {
-	text, _, err := p.Fetch.Get(ctx, p.urls(a, "Release"), maxRelease, fetch.Conditional{})
-	if err != nil {
-		return nil, errors.Join(why, err)
-	}
-	sig, _, err := p.Fetch.Get(ctx, p.urls(a, "Release.gpg"), maxRelease, fetch.Conditional{})
-	if err != nil {
-		return nil, errors.Join(why, err)
-	}
-	release, signers, err := p.Keyring.VerifyRelease(text, sig, p.Now)
-	if err != nil {
-		return nil, err
-	}
-	a.release = release
-	return signers, errors.Join(p.keep(ctx, a, "Release", text), p.keep(ctx, a, "Release.gpg", sig))
-}
-
-// keep stores a small file of the archive and pins it.
-func (p *Planner) keep(ctx context.Context, a *archive, path string, data []byte) error {
-	b, err := p.Store.Add(ctx, bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return err
-	}
-	a.pin.Release = append(a.pin.Release, manifest.ArchiveFile{Path: path, Blob: b})
-	return nil
-}
-
-// keepKeys stores the public keys that signed, as the keyring held them.
-func (p *Planner) keepKeys(ctx context.Context, a *archive, signers []aptmirror.Signer) error {
-	for _, s := range signers {
-		a.pin.SignedBy = append(a.pin.SignedBy, s.Fingerprint)
-	}
-	keys, err := p.Keyring.Subset(a.pin.SignedBy)
-	if err != nil {
-		return err
-	}
-	a.pin.Keyring, err = p.Store.Add(ctx, bytes.NewReader(keys), int64(len(keys)))
-	return err
-}
-
-// checkSuite refuses a release file of another suite that a mirror, or
-// somebody on the way, puts in the place of the right one.
-func (a *archive) checkSuite() error {
-	r := a.release
-	bare := strings.TrimSuffix(a.pin.Suite, "/updates") // Debian's security suites up to buster
-	for _, name := range []string{r.Suite, r.Codename, r.Codename + "-security"} {
-		if name != "" && (name == a.pin.Suite || name == bare) {
-			return nil
-		}
-	}
-	return fmt.Errorf("its release file is that of suite %q, codename %q", r.Suite, r.Codename)
 }
 
 // load reads the Packages indexes of some architectures, the native one first,

@@ -112,7 +112,7 @@ func (p *Planner) sourceFile(ctx context.Context, r Request, name string, set ma
 			continue
 		}
 		for _, pocket := range suite.PocketsFor("amd64") {
-			pin, err := p.sourceFileIn(ctx, pocket, suite.Closed, name, set)
+			pin, err := p.sourceFileIn(ctx, pocket, suite, name, set)
 			if err == nil {
 				return pin, nil
 			}
@@ -122,8 +122,8 @@ func (p *Planner) sourceFile(ctx context.Context, r Request, name string, set ma
 	return manifest.FilePin{}, errors.Join(tried...)
 }
 
-func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, closed bool, name string, set manifest.FileSource) (manifest.FilePin, error) {
-	a, err := p.archive(ctx, pocket, closed)
+func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, suite aptmirror.Suite, name string, set manifest.FileSource) (manifest.FilePin, error) {
+	a, err := p.archive(ctx, pocket, suite)
 	if err != nil {
 		return manifest.FilePin{}, err
 	}

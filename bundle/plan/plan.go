@@ -32,10 +32,13 @@ type Planner struct {
 	// that the table of suites knows for a suite must have signed: a machine's
 	// keyrings hold keys of many suites, retired ones too.
 	AnySigner bool
-	// Mirrors gives the addresses to try, in order, for a pocket of an archive.
-	// closed says that the suite is no longer in its main archive.
-	Mirrors func(pocket aptmirror.Pocket, closed bool) []string
-	// IgnoreExpiry takes an InRelease whose Valid-Until has passed.
+	// Mirrors says where archives are looked for.
+	Mirrors aptmirror.Mirrors
+	// Snapshot is the moment at which archives are read, at a snapshot service
+	// alone; zero means as they are now.
+	Snapshot time.Time
+	// IgnoreExpiry takes a release file whose Valid-Until has passed, and the
+	// lock says so.
 	IgnoreExpiry bool
 
 	mu     sync.Mutex

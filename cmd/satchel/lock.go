@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"satchel/aptmirror"
 	"satchel/bundle/plan"
 	"satchel/manifest"
 )
@@ -21,9 +22,10 @@ type lockFlags struct {
 	Image          string            `help:"Base system: a root tarball, a docker-save or OCI archive, or a registry reference. Default: bootstrap from packages alone." placeholder:"FILE|REF"`
 	BasePackages   []string          `help:"Base packages instead of gitian's." placeholder:"LIST"`
 	ArchiveKeyring []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
-	Mirror         []string          `help:"Mirror to ask first for an archive." placeholder:"ARCHIVE=URL" sep:"none"`
+	Mirror         []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
 	MirrorsOnly    bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
-	IgnoreExpiry   bool              `help:"Take an archive whose Valid-Until has passed."`
+	Snapshot       string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
+	IgnoreExpiry   bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
 }
 
 type lockCmd struct {
@@ -64,12 +66,31 @@ func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manife
 		}
 		requests = append(requests, r)
 	}
+	moment, err := f.moment(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	p := plan.Planner{
 		Fetch: o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
-		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry,
+		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, Snapshot: moment,
 		AnySigner: len(f.ArchiveKeyring) > 0,
 	}
 	return p.Lock(ctx, requests)
+}
+
+// moment is that of --snapshot; zero if there is none.
+func (f lockFlags) moment(now time.Time) (time.Time, error) {
+	if f.Snapshot == "" {
+		return time.Time{}, nil
+	}
+	at, err := aptmirror.ParseMoment(f.Snapshot)
+	if err == nil && at.After(now) {
+		err = fmt.Errorf("%s is not over yet", at.Format(time.RFC3339))
+	}
+	if err != nil {
+		return at, fmt.Errorf("%w: --snapshot: %w", errUsage, err)
+	}
+	return at, nil
 }
 
 // request reads a descriptor and the satchel.yaml beside it.
@@ -101,7 +122,7 @@ func (o *online) request(name string, f lockFlags) (plan.Request, error) {
 		return r, err
 	}
 	for name, urls := range r.Settings.Mirrors {
-		o.given[name] = append(o.given[name], urls...)
+		o.mirrors.Given[name] = append(o.mirrors.Given[name], urls...)
 	}
 	return r, nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"satchel/aptmirror"
@@ -44,14 +43,12 @@ func (g *globals) cacheDir() (string, error) {
 
 // online is what the connected half works with.
 type online struct {
-	ui        *ui
-	store     *store.Store
-	fetch     *fetch.Client
-	git       source.Options
-	keyring   *aptmirror.Keyring
-	given     map[string][]string // mirrors from the command line and satchel.yaml, by archive
-	givenOnly bool
-	machine   []aptmirror.SourceEntry
+	ui      *ui
+	store   *store.Store
+	fetch   *fetch.Client
+	git     source.Options
+	keyring *aptmirror.Keyring
+	mirrors aptmirror.Mirrors
 }
 
 // online opens the store and reads what this machine knows of archives.
@@ -60,18 +57,18 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &online{ui: ui, given: map[string][]string{}, givenOnly: f.MirrorsOnly}
+	o := &online{ui: ui, mirrors: aptmirror.Mirrors{Given: map[string][]string{}, GivenOnly: f.MirrorsOnly}}
 	for _, m := range f.Mirror {
 		name, url, ok := strings.Cut(m, "=")
 		if !ok {
 			return nil, fmt.Errorf("%w: --mirror %q: want ARCHIVE=URL, for example debian=http://deb.example.org/debian", errUsage, m)
 		}
-		o.given[name] = append(o.given[name], url)
+		o.mirrors.Given[name] = append(o.mirrors.Given[name], url)
 	}
 	if o.keyring, err = archiveKeys(f.ArchiveKeyring); err != nil {
 		return nil, err
 	}
-	if o.machine, err = machineSources("/etc/apt"); err != nil {
+	if o.mirrors.Machine, err = machineSources("/etc/apt"); err != nil {
 		ui.Stepf("not using this machine's apt sources: %v", err)
 	}
 	if o.store, err = store.Open(filepath.Join(dir, "blobs")); err != nil {
@@ -94,17 +91,6 @@ func (o *online) close() {
 }
 
 func (o *online) progress(what string) fetch.Progress { return o.ui.progress(what) }
-
-// mirrors lists whom to ask for an archive: the command line's, then this
-// machine's own, then the canonical hosts.
-func (o *online) mirrors(pocket aptmirror.Pocket, closed bool) []string {
-	list := slices.Clone(o.given[pocket.Archive])
-	if o.givenOnly {
-		return list
-	}
-	list = append(list, aptmirror.Mirror(o.machine, pocket)...)
-	return append(list, aptmirror.DefaultMirrors(pocket.Archive, closed)...)
-}
 
 // archiveKeys reads the keyrings that were given, or those that this machine's
 // apt and keyring packages have.

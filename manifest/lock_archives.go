@@ -1,0 +1,79 @@
+package manifest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (c *lockChecker) archive(path string, a ArchivePin) {
+	c.check(join(path, "name"), CheckName(a.Name))
+	if err := checkPath(a.Suite); err != nil || !word(a.Suite, ".-/+~") {
+		c.bad(join(path, "suite"), "%q is no suite", shorten(a.Suite))
+	}
+	c.words(join(path, "components"), a.Components, func(s string) bool { return word(s, ".-/") && checkPath(s) == nil })
+	c.words(join(path, "signed-by"), a.SignedBy, func(s string) bool {
+		return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789ABCDEF") == ""
+	})
+	c.moment(join(path, "date"), a.Date)
+	if a.Snapshot != "" {
+		c.moment(join(path, "snapshot"), a.Snapshot)
+		if a.Snapshot < a.Date { // both are in one form
+			c.bad(join(path, "snapshot"), "at %s there was no Release dated %s", shorten(a.Snapshot), shorten(a.Date))
+		}
+	}
+	last := ""
+	for i, w := range a.Waived {
+		p := fmt.Sprintf("%s.waived[%d]", path, i)
+		last = c.order(p, last, string(w))
+		if !slices.Contains(waivers(), w) {
+			c.bad(p, "%q is no check that can be let go: there is %v", shorten(string(w)), waivers())
+		}
+	}
+	c.blob(join(path, "keyring"), a.Keyring)
+	var names []string
+	c.archiveFiles(join(path, "release"), a.Release)
+	for _, f := range a.Release {
+		names = append(names, f.Path)
+	}
+	if got := strings.Join(names, " "); got != "InRelease" && got != "Release Release.gpg" {
+		c.bad(join(path, "release"), "want InRelease, or Release and Release.gpg, not %q", shorten(got))
+	}
+	if len(a.Indexes) == 0 {
+		c.bad(join(path, "indexes"), "there is none")
+	}
+	c.archiveFiles(join(path, "indexes"), a.Indexes)
+}
+
+// moment wants a time in the one form of RFC 3339 that ends in Z.
+func (c *lockChecker) moment(path, s string) {
+	if t, err := time.Parse(time.RFC3339, s); err != nil || t.UTC().Format(time.RFC3339) != s {
+		c.bad(path, "%q is no time: want RFC 3339 in UTC, as 2026-01-02T03:04:05Z", shorten(s))
+	}
+}
+
+func (c *lockChecker) archiveFiles(path string, all []ArchiveFile) {
+	last := ""
+	for i, f := range all {
+		p := fmt.Sprintf("%s[%d]", path, i)
+		last = c.order(p, last, f.Path)
+		c.check(join(p, "path"), checkPath(f.Path))
+		c.blob(p, f.Blob)
+	}
+}
+
+// words checks a sorted list that must not be empty.
+func (c *lockChecker) words(path string, all []string, good func(string) bool) {
+	if len(all) == 0 {
+		c.bad(path, "there is none")
+	}
+	last := ""
+	for i, s := range all {
+		p := fmt.Sprintf("%s[%d]", path, i)
+		last = c.order(p, last, s)
+		if !good(s) {
+			c.bad(p, "%q cannot stand here", shorten(s))
+		}
+	}
+}
