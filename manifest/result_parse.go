@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -10,8 +11,13 @@ import (
 // ParseResult reads a result or an assert in every form that gitian has written
 // since 2011: ordered maps under either tag or as plain maps, folded and block
 // texts, git lines that run into each other, lines of apt and sudo among the
-// packages. The error is a *Problems. file is used in messages alone.
+// packages. Texts are taken as they are written: a release 0.10 without quotes
+// is "0.10", where Ruby reads a number. The error is a *Problems. file is used
+// in messages alone.
 func ParseResult(file string, data []byte) (*Result, error) {
+	if why := foreign(data); why != "" {
+		return nil, &Problems{File: file, List: []Problem{{Line: 1, Message: why}}}
+	}
 	root, err := readNode(file, data, maxResult, true)
 	if err != nil {
 		return nil, err
@@ -26,6 +32,20 @@ func ParseResult(file string, data []byte) (*Result, error) {
 }
 
 type resultReader struct{ walker }
+
+// text is the walker's, and decodes what Ruby wrote as !binary: a text that was
+// no ASCII when its locale was C.
+func (r *resultReader) text(n *yaml.Node, what string) string {
+	a := r.follow(n)
+	if a == nil || a.Kind != yaml.ScalarNode || a.Tag != "!binary" && a.Tag != "!!binary" {
+		return r.walker.text(n, what)
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(a.Value), ""))
+	if err != nil {
+		r.add(a.Line, "%s: it is marked as binary and is no base64", what)
+	}
+	return string(raw)
+}
 
 // pairs reads an ordered map: a list of maps of one key, or a plain map.
 func (r *resultReader) pairs(n *yaml.Node, what string) *mapNode {
@@ -121,6 +141,11 @@ func (r *resultReader) base(m *mapNode) []BaseManifest {
 	all := []BaseManifest{}
 	n := m.take("base_manifests")
 	if n == nil {
+		if n = m.take("base_manifest"); n != nil { // of one build, before there were several
+			one := BaseManifest{Target: "base"}
+			one.Sums, one.Noise = splitSums(r.text(n, "base_manifest"))
+			all = append(all, one)
+		}
 		return all
 	}
 	b := r.pairs(n, "base_manifests")

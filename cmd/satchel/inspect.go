@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strings"
 
 	"satchel/manifest"
 )
@@ -72,7 +73,7 @@ func (c *inspectCmd) view(ctx context.Context, ui *ui, f *os.File, head []byte) 
 	case isLock.Match(text):
 		lock, err := manifest.ParseLock(c.File, text)
 		return view{lock, func(w io.Writer) error { return lockTable(w, lock) }}, err
-	case isResult.Match(text):
+	case isResult.Match(text), strings.HasSuffix(c.File, ".assert"):
 		r, err := manifest.ParseResult(c.File, text)
 		return view{r, func(w io.Writer) error { return resultTable(w, r) }}, err
 	}
