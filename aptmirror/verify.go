@@ -78,26 +78,7 @@ func (k *Keyring) VerifyInRelease(data []byte, now time.Time) (*Release, []Signe
 // VerifyRelease is VerifyInRelease for a Release file and its detached
 // signature, Release.gpg, binary or armoured.
 func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Release, []Signer, error) {
-	if len(release) > maxRelease || len(signature) > maxSignature {
-		return nil, nil, fmt.Errorf("verifying Release: %w", ErrTooBig)
-	}
-	packets := signature
-	if len(signature) == 0 || signature[0]&0x80 == 0 {
-		body, rest, err := dearmor(signature, beginSignature, endSignature)
-		if err != nil {
-			return nil, nil, fmt.Errorf("verifying Release: reading Release.gpg: %w", err)
-		}
-		for len(rest) > 0 { // old archives publish one armoured signature after the other
-			more, next, err := dearmor(rest, beginSignature, endSignature)
-			if err != nil {
-				return nil, nil, fmt.Errorf("verifying Release: reading Release.gpg: %w", err)
-			}
-			body, rest = append(body, more...), next
-		}
-		packets = body
-	}
-	check := checker{keyring: k, signed: release, kind: packet.SigTypeBinary, now: now}
-	signers, err := check.all(packets)
+	signers, err := k.VerifyDetached(release, signature, now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("verifying Release: %w", err)
 	}
@@ -106,6 +87,35 @@ func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Rele
 		return nil, nil, err
 	}
 	return parsed, signers, nil
+}
+
+// VerifyDetached checks a detached signature, binary or armoured, over the bytes
+// of any document, by the rules of VerifyInRelease. Both may have up to 16 MiB
+// and 1 MiB.
+func (k *Keyring) VerifyDetached(data, signature []byte, now time.Time) ([]Signer, error) {
+	if len(data) > maxRelease || len(signature) > maxSignature {
+		return nil, ErrTooBig
+	}
+	packets, err := detached(signature)
+	if err != nil {
+		return nil, fmt.Errorf("reading the signature: %w", err)
+	}
+	check := checker{keyring: k, signed: data, kind: packet.SigTypeBinary, now: now}
+	return check.all(packets)
+}
+
+// detached returns the packets of a signature file.
+func detached(signature []byte) ([]byte, error) {
+	if len(signature) > 0 && signature[0]&0x80 != 0 {
+		return signature, nil
+	}
+	body, rest, err := dearmor(signature, beginSignature, endSignature)
+	for err == nil && len(rest) > 0 { // old archives publish one armoured signature after the other
+		var more []byte
+		more, rest, err = dearmor(rest, beginSignature, endSignature)
+		body = append(body, more...)
+	}
+	return body, err
 }
 
 // checker checks the signatures over one text.

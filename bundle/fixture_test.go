@@ -245,7 +245,7 @@ func (f *fixture) sign(t testing.TB, signers ...Signer) []Signature {
 	}
 	var sigs []Signature
 	for _, s := range signers {
-		sig, err := s.Sign(t.Context(), doc)
+		sig, err := s.Sign(t.Context(), SignatureNamespace, doc)
 		if err != nil {
 			t.Fatal(err)
 		}

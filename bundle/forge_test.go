@@ -208,7 +208,7 @@ func TestSignedNonsense(t *testing.T) {
 		l := *good
 		l.doc = bytes.Clone(good.doc)
 		change(&l)
-		sig, err := alice.Sign(t.Context(), l.doc)
+		sig, err := alice.Sign(t.Context(), SignatureNamespace, l.doc)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func FuzzHeader(f *testing.F) {
 // FuzzSignature: a signature that parses is armoured in one way only.
 func FuzzSignature(f *testing.F) {
 	alice, _ := keyPair(f)
-	sig, err := alice.Sign(f.Context(), []byte("doc"))
+	sig, err := alice.Sign(f.Context(), SignatureNamespace, []byte("doc"))
 	if err != nil {
 		f.Fatal(err)
 	}

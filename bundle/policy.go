@@ -41,7 +41,7 @@ func (f *File) trust(policy Policy) ([]SignedBy, int, error) {
 			return all, 0, &CorruptError{Faults: []Fault{{Offset: r.at, Blob: r.blob.SHA256, What: what}}, Made: true}
 		}
 		s := SignedBy{Fingerprint: ssh.FingerprintSHA256(key), Type: key.Type()}
-		lines, why := policy.AllowedSigners.matchKey(key, policy.Now)
+		lines, why := policy.AllowedSigners.matchKey(key, SignatureNamespace, policy.Now)
 		s.Trusted, s.Why = lines != nil, why
 		for _, a := range lines {
 			s.Principals = append(s.Principals, a.principals...)

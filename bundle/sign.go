@@ -12,10 +12,11 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// A Signer signs artifact manifests.
+// A Signer signs documents with an SSH key.
 type Signer interface {
-	// Sign signs the exact bytes of an artifact manifest.
-	Sign(ctx context.Context, doc []byte) (Signature, error)
+	// Sign signs the exact bytes of doc, for the purpose that the namespace
+	// names: SignatureNamespace for an artifact manifest.
+	Sign(ctx context.Context, namespace string, doc []byte) (Signature, error)
 	// Fingerprint names the key, "SHA256:…" as ssh-keygen -l prints it.
 	Fingerprint() string
 }
@@ -88,16 +89,16 @@ func (s sshSigner) Fingerprint() string { return ssh.FingerprintSHA256(s.key.Pub
 
 // Sign also verifies what it made, so that a faulty agent or token is noticed
 // here and not on the other side of the gap.
-func (s sshSigner) Sign(ctx context.Context, doc []byte) (Signature, error) {
+func (s sshSigner) Sign(ctx context.Context, namespace string, doc []byte) (Signature, error) {
 	if err := ctx.Err(); err != nil {
 		return Signature{}, err
 	}
-	sig, err := sshsig.Sign(bytes.NewReader(doc), s.key, sshsig.HashSHA512, SignatureNamespace)
+	sig, err := sshsig.Sign(bytes.NewReader(doc), s.key, sshsig.HashSHA512, namespace)
 	if err != nil {
 		return Signature{}, fmt.Errorf("signing with %s: %w", s.Fingerprint(), err)
 	}
 	out := Signature{Armoured: sshsig.Armor(sig)}
-	if _, err := out.check(doc); err != nil {
+	if _, err := out.Check(namespace, doc); err != nil {
 		return Signature{}, fmt.Errorf("signing with %s: %w", s.Fingerprint(), err)
 	}
 	return out, nil

@@ -75,7 +75,7 @@ func TestSSHKeygen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ours, err := s.Sign(t.Context(), doc)
+			ours, err := s.Sign(t.Context(), SignatureNamespace, doc)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +191,7 @@ func TestAgent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sig, err := s.Sign(t.Context(), []byte("doc"))
+		sig, err := s.Sign(t.Context(), SignatureNamespace, []byte("doc"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +269,7 @@ func hardwareSignature(priv ed25519.PrivateKey, key []byte, app string, flags by
 
 func TestArmour(t *testing.T) {
 	s, _ := keyPair(t)
-	sig, err := s.Sign(t.Context(), []byte("doc"))
+	sig, err := s.Sign(t.Context(), SignatureNamespace, []byte("doc"))
 	if err != nil {
 		t.Fatal(err)
 	}

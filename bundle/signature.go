@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Signature is a detached signature over an artifact manifest, as it is kept in
-// a bundle: an armoured SSHSIG (what ssh-keygen -Y sign writes).
+// Signature is a detached signature over a document, as it is kept in a bundle:
+// an armoured SSHSIG (what ssh-keygen -Y sign writes).
 type Signature struct{ Armoured []byte }
 
 const (
@@ -39,20 +39,23 @@ func (s Signature) mustKind() string {
 	return k
 }
 
-// check verifies that the signature is over doc, in our namespace, by the key
+// check is Check for an artifact manifest.
+func (s Signature) check(doc []byte) (ssh.PublicKey, error) { return s.Check(SignatureNamespace, doc) }
+
+// Check verifies that the signature is over doc, in the namespace, by the key
 // that it carries, and gives that key. Whether the key is trusted is another
-// question.
-func (s Signature) check(doc []byte) (ssh.PublicKey, error) {
+// question: ask Signers.Match.
+func (s Signature) Check(namespace string, doc []byte) (ssh.PublicKey, error) {
 	sig, err := s.parse()
 	if err != nil {
 		return nil, err
 	}
 	fp := ssh.FingerprintSHA256(sig.PublicKey)
-	if sig.Namespace != SignatureNamespace {
-		return nil, fmt.Errorf("checking signature of %s: it is for %q, not for %q", fp, shorten(sig.Namespace), SignatureNamespace)
+	if sig.Namespace != namespace {
+		return nil, fmt.Errorf("checking signature of %s: it is for %q, not for %q", fp, shorten(sig.Namespace), namespace)
 	}
-	if err := sshsig.Verify(bytes.NewReader(doc), sig, sig.PublicKey, sig.HashAlgorithm, SignatureNamespace); err != nil {
-		return nil, fmt.Errorf("checking signature of %s: it is not of this manifest (%w)", fp, err)
+	if err := sshsig.Verify(bytes.NewReader(doc), sig, sig.PublicKey, sig.HashAlgorithm, namespace); err != nil {
+		return nil, fmt.Errorf("checking signature of %s: it is not over this document (%w)", fp, err)
 	}
 	return sig.PublicKey, nil
 }

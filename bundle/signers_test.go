@@ -78,7 +78,7 @@ func TestSignersAgainstSSHKeygen(t *testing.T) {
 	alice, pub := keyPair(t)
 	_, other := keyPair(t)
 	doc := []byte("a manifest")
-	sig, err := alice.Sign(t.Context(), doc)
+	sig, err := alice.Sign(t.Context(), SignatureNamespace, doc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSignersAgainstSSHKeygen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lines, _ := s.matchKey(key, now)
+			lines, _ := s.matchKey(key, SignatureNamespace, now)
 			ours = lines != nil
 		}
 		if ours != theirs && !(onlyTheirs && theirs) {
@@ -184,7 +184,7 @@ func FuzzParseSigners(f *testing.F) {
 			if again, err := ParseSigners("again", []byte(line)); err != nil || len(again.entries) != 1 {
 				t.Fatalf("%q: %v", line, err)
 			}
-			s.matchKey(a.key, time.Unix(0, 0))
+			s.matchKey(a.key, SignatureNamespace, time.Unix(0, 0))
 		}
 		s.expected()
 	})

@@ -30,10 +30,27 @@ func (s SignedBy) String() string {
 	return out
 }
 
+// Match says whether the key may sign for the namespace at the time now, and the
+// principals of its lines. Without such a line, why says what the nearest one
+// lacks; known is false if there is none of this key at all.
+func (s *Signers) Match(key ssh.PublicKey, namespace string, now time.Time) (principals []string, known bool, why string) {
+	lines, why := s.matchKey(key, namespace, now)
+	for _, a := range lines {
+		principals = append(principals, a.principals...)
+		if len(a.principals) == 0 && a.label != "" {
+			principals = append(principals, a.label)
+		}
+	}
+	return principals, why != strangeKey, why
+}
+
+// strangeKey says that no line of a keyring has the key.
+const strangeKey = "its key is not in the keyring"
+
 // matchKey looks for lines of the key that are good for a signature at the
 // time now. Without such a line, why says what the nearest one lacks.
-func (s *Signers) matchKey(key ssh.PublicKey, now time.Time) (lines []allowed, why string) {
-	why = "its key is not in the keyring"
+func (s *Signers) matchKey(key ssh.PublicKey, namespace string, now time.Time) (lines []allowed, why string) {
+	why = strangeKey
 	if s == nil {
 		return nil, why
 	}
@@ -43,8 +60,8 @@ func (s *Signers) matchKey(key ssh.PublicKey, now time.Time) (lines []allowed, w
 			continue
 		}
 		switch {
-		case a.namespaces != nil && !matchList(a.namespaces, SignatureNamespace):
-			why = fmt.Sprintf("its key may not sign for %q", SignatureNamespace)
+		case a.namespaces != nil && !matchList(a.namespaces, namespace):
+			why = fmt.Sprintf("its key may not sign for %q", namespace)
 		case (!a.after.IsZero() || !a.before.IsZero()) && now.IsZero():
 			why = "its key is valid for a time only, and no time was given"
 		case !a.after.IsZero() && now.Before(a.after):

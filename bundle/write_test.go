@@ -198,7 +198,7 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("VerifyStream: got %v", err)
 	}
 	s, _ := keyPair(t)
-	if _, err := s.Sign(ctx, nil); !errors.Is(err, context.Canceled) {
+	if _, err := s.Sign(ctx, SignatureNamespace, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Sign: got %v", err)
 	}
 }

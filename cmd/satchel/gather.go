@@ -91,7 +91,7 @@ func (o *online) pack(ctx context.Context, lock *manifest.Lock, name string, sig
 	}
 	var sigs []bundle.Signature
 	for _, s := range signers {
-		sig, err := s.Sign(ctx, doc)
+		sig, err := s.Sign(ctx, bundle.SignatureNamespace, doc)
 		if err != nil {
 			return fmt.Errorf("signing with %s: %w", s.Fingerprint(), err)
 		}

@@ -36,7 +36,7 @@ func (c *signCmd) Run(ctx context.Context, ui *ui) error {
 		if err != nil {
 			return fmt.Errorf("reading signing key %s: %w", name, err)
 		}
-		sig, err := s.Sign(ctx, doc)
+		sig, err := s.Sign(ctx, bundle.SignatureNamespace, doc)
 		if err != nil {
 			return fmt.Errorf("signing with %s: %w", s.Fingerprint(), err)
 		}
