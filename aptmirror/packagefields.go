@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"satchel/manifest"
 )
@@ -15,9 +16,12 @@ const arenaSize = 64 << 10
 // allocations; words that recur, and what is part of the Filename, are kept
 // once.
 type packageReader struct {
-	arena strings.Builder
-	known map[string]string
+	arena  strings.Builder
+	known  map[string]string
+	borrow bool // strings are the stanza's own bytes: good until the next one
 }
+
+func newPackageReader() *packageReader { return &packageReader{known: make(map[string]string)} }
 
 // read fills pkg with what s says, checking the form of numbers and hashes but
 // not that anything is there.
@@ -172,6 +176,9 @@ func (p *packageReader) keep(v []byte) string {
 	if len(v) == 0 {
 		return ""
 	}
+	if p.borrow {
+		return unsafe.String(&v[0], len(v))
+	}
 	if p.arena.Cap()-p.arena.Len() < len(v) {
 		p.arena = strings.Builder{}
 		p.arena.Grow(max(arenaSize, len(v)))
@@ -183,6 +190,9 @@ func (p *packageReader) keep(v []byte) string {
 
 // part returns v as a part of whole, or keeps it.
 func (p *packageReader) part(whole string, v []byte) string {
+	if p.borrow {
+		return p.keep(v)
+	}
 	// A name stands first in the file's own name, so look from the back.
 	if i := strings.LastIndex(whole, string(v)); i >= 0 && len(v) > 0 {
 		return whole[i : i+len(v)]
@@ -193,7 +203,7 @@ func (p *packageReader) part(whole string, v []byte) string {
 // word keeps v once per index if it is short, as long as there are few
 // different ones.
 func (p *packageReader) word(v []byte) string {
-	if len(v) > 64 {
+	if p.borrow || len(v) > 64 {
 		return p.keep(v)
 	}
 	if s, ok := p.known[string(v)]; ok {

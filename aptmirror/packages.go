@@ -26,7 +26,7 @@ const maxPackages = 1 << 20
 func ReadPackages(name string, r io.Reader, archive int) ([]Package, error) {
 	var list packageList
 	files := make(map[string]*Package)
-	err := readAll(name, r, func(p *packageReader, s *Stanza) error {
+	err := readAll(name, r, newPackageReader(), func(p *packageReader, s *Stanza) error {
 		pkg, err := list.grow()
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (l *packageList) grow() (*Package, error) {
 // left out.
 func ReadStatus(name string, r io.Reader) ([]Package, error) {
 	var pkgs []Package
-	err := readAll(name, r, func(p *packageReader, s *Stanza) error {
+	err := readAll(name, r, newPackageReader(), func(p *packageReader, s *Stanza) error {
 		var pkg Package
 		if err := p.read(s, &pkg); err != nil {
 			return err
@@ -104,10 +104,9 @@ func ReadStatus(name string, r io.Reader) ([]Package, error) {
 	return pkgs, nil
 }
 
-// readAll calls take with every stanza of r; take's errors get name and line.
-func readAll(name string, r io.Reader, take func(*packageReader, *Stanza) error) error {
+// readAll calls take with p and every stanza of r; take's errors get name and line.
+func readAll(name string, r io.Reader, p *packageReader, take func(*packageReader, *Stanza) error) error {
 	stanzas := NewStanzas(name, r)
-	p := &packageReader{known: make(map[string]string)}
 	for {
 		s, err := stanzas.Next()
 		if err == io.EOF {

@@ -1,9 +1,8 @@
 package aptmirror
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
-	"strings"
 )
 
 // ArchiveInfo is what apt's policy needs to know of one archive (suite). The
@@ -21,136 +20,51 @@ type ArchiveInfo struct {
 // package slots in the same order, the same versions, the same providers. The
 // order counts, for apt breaks ties by it. A Pool does not change once it has
 // been built, and may be used by many Resolve calls at a time.
+//
+// It is a few flat tables that refer to each other by index, without a single
+// pointer, so that a pool on disk is the same tables (see WritePool).
 type Pool struct {
 	arches   []string // 0 is the native one, then the foreign ones, then mere mentions
 	known    int      // how many of them packages may be installed for
 	archives []ArchiveInfo
-	names    nameTable
+	strings  stringTable
 	groups   []group
 	slots    []slot
 	versions []slotVersion
 	provides []provide
-	files    []file
-	stanzas  []*Package // a version's data, by version.stanza
-	pinned   int        // groups whose name carries an architecture, "foo:i386"
+	stanzas  []stanza
+	members  []member
+	order    []int32 // groups as apt's table of names has them: by inOrder
 }
-
-// group is one name with its slots, one an architecture.
-type group struct {
-	name        string
-	first, last int32 // slots, in order of creation; -1 if there are none
-}
-
-// slot is a name of one architecture: what apt calls a package. Most slots have
-// versions, others are only depended on or provided.
-type slot struct {
-	group     int32
-	next      int32 // of the same group, -1 at the end
-	arch      int16 // index of arches, or archAny
-	versions  int32 // highest first, -1 if there is none
-	provides  int32 // who provides this slot, the latest first; -1
-	current   int32 // the version that a status file calls installed; -1
-	essential bool
-	important bool
-	hold      bool
-}
-
-// slotVersion is one version of a slot; several archives can have it.
-type slotVersion struct {
-	slot     int32
-	next     int32 // the next lower one, -1
-	stanza   int32
-	provides int32 // what it provides, the latest first; -1
-	born     int32 // number of slots when its Depends had been read
-	file     int32 // the archives that have it, in order
-	multi    uint8
-	priority uint8
-}
-
-// provide tells that a version provides a slot.
-type provide struct {
-	owner   int32 // version
-	slot    int32
-	next    int32 // of the slot
-	after   int32 // of the owner
-	version string
-	flags   uint8
-}
-
-// file tells where a version was seen. archive is -1 for a status file.
-type file struct {
-	archive, stanza, next int32
-}
-
-const archAny = -1
 
 const (
-	multiSame uint8 = 1 << iota
-	multiForeign
-	multiAllowed
-	multiAll // Architecture: all
+	archAny   = -1
+	archOther = -2 // one that nothing in the pool mentions
 )
 
-const (
-	provideImplicit uint8 = 1 << iota // apt added it for Multi-Arch
-	provideArch                       // names an architecture
-)
-
-const maxPoolSlots = 1 << 24
-
-// NewPool builds the pool of packages. They must come in the order in which apt
-// reads them: archive by archive as in its sources, component by component, the
-// native architecture first, each index in its own order. Package.Archive is an
-// index of archives. native is the architecture that "all" packages count as;
-// packages of any other architecture than these are refused, and so is an
-// index whose relation fields do not parse. The pool keeps pointers into packages.
-func NewPool(native string, foreign []string, archives []ArchiveInfo, packages []Package) (*Pool, error) {
-	if native == "" || native == "all" || native == "any" {
-		return nil, fmt.Errorf("building package pool: native architecture %q is none", native)
+// group returns the number of the group of a name.
+func (p *Pool) group(name string) (int32, bool) {
+	hash := nameHash(name)
+	i, ok := slices.BinarySearchFunc(p.order, name, func(g int32, name string) int {
+		return p.inOrder(p.groups[g].name, name, hash)
+	})
+	if !ok {
+		return -1, false
 	}
-	p := &Pool{
-		arches:   append([]string{native}, foreign...),
-		archives: archives,
-		names:    newNameTable(len(packages) * 3 / 2),
-		groups:   make([]group, 0, len(packages)*3/2),
-		slots:    make([]slot, 0, len(packages)*3/2),
-		versions: make([]slotVersion, 0, len(packages)),
-		provides: make([]provide, 0, len(packages)*3/2),
-		files:    make([]file, 0, len(packages)),
-		stanzas:  make([]*Package, 0, len(packages)),
-	}
-	p.known = len(p.arches)
-	for i := range packages {
-		if a := packages[i].Archive; a < 0 || a >= len(archives) {
-			return nil, fmt.Errorf("building package pool: %s has archive number %d of %d", packages[i].Name, a, len(archives))
-		}
-		if err := p.add(&packages[i], false); err != nil {
-			return nil, fmt.Errorf("building package pool: %w", err)
-		}
-	}
-	return p, nil
+	return p.order[i], true
 }
 
-// withStatus returns a pool that also knows what is installed. p is unchanged.
-func (p *Pool) withStatus(installed []Package) (*Pool, error) {
-	if len(installed) == 0 {
-		return p, nil
+// inOrder places a name in apt's order: by hash, then by length, then by the
+// letters. hash is that of name.
+func (p *Pool) inOrder(r ref, name string, hash uint32) int {
+	other := p.str(r)
+	if c := cmp.Compare(nameHash(other), hash); c != 0 {
+		return c
 	}
-	q := *p
-	q.names.places = slices.Clone(p.names.places)
-	q.arches = slices.Clone(p.arches)
-	q.groups = slices.Clone(p.groups)
-	q.slots = slices.Clone(p.slots)
-	q.versions = slices.Clone(p.versions)
-	q.provides = slices.Clone(p.provides)
-	q.files = slices.Clone(p.files)
-	q.stanzas = slices.Clone(p.stanzas)
-	for i := range installed {
-		if err := q.add(&installed[i], true); err != nil {
-			return nil, fmt.Errorf("reading status of base system: %w", err)
-		}
+	if c := cmp.Compare(len(other), len(name)); c != 0 {
+		return c
 	}
-	return &q, nil
+	return cmp.Compare(other, name)
 }
 
 // find returns the slot of a name and architecture, -1 if there is none.
@@ -187,27 +101,24 @@ func (p *Pool) preferred(g int32, real bool) int32 {
 	return -1
 }
 
-// arch returns the number of an architecture; unknown ones get a new number.
+// arch returns the number of an architecture.
 func (p *Pool) arch(name string) int16 {
-	if name == "all" || name == "native" {
+	switch name {
+	case "all", "native":
 		return 0
-	}
-	if name == "any" {
+	case "any":
 		return archAny
 	}
-	for i, a := range p.arches {
-		if a == name {
-			return int16(i)
-		}
+	if i := slices.Index(p.arches, name); i >= 0 {
+		return int16(i)
 	}
-	if len(p.arches) >= 1<<12 {
-		return int16(len(p.arches) - 1)
-	}
-	p.arches = append(p.arches, strings.Clone(name))
-	return int16(len(p.arches) - 1)
+	return archOther
 }
 
-func (p *Pool) name(s int32) string { return p.groups[p.slots[s].group].name }
+// str returns a string of the pool.
+func (p *Pool) str(r ref) string { return p.strings.at(r) }
+
+func (p *Pool) name(s int32) string { return p.str(p.groups[p.slots[s].group].name) }
 
 // label names a slot for people: the architecture only if it is not the native one.
 func (p *Pool) label(s int32) string {
@@ -217,6 +128,20 @@ func (p *Pool) label(s int32) string {
 	return p.name(s)
 }
 
-func (p *Pool) data(v int32) *Package { return p.stanzas[p.versions[v].stanza] }
+// data returns the first stanza of a version.
+func (p *Pool) data(v int32) *stanza { return &p.stanzas[p.versions[v].stanza] }
 
-func (p *Pool) text(v int32) string { return p.data(v).Version }
+func (p *Pool) text(v int32) string { return p.str(p.data(v).version) }
+
+// sourceOf returns the source package of a version, and its version.
+func (p *Pool) sourceOf(v int32) (name, version string) {
+	d := p.data(v)
+	name, version = p.str(d.source), p.str(d.sourceVersion)
+	if name == "" {
+		name = p.str(d.name)
+	}
+	if version == "" {
+		version = p.str(d.version)
+	}
+	return name, version
+}

@@ -2,77 +2,90 @@ package aptmirror
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
 // add merges one stanza into the pool, as apt's cache generator does.
-func (p *Pool) add(pkg *Package, status bool) error {
-	arch := p.arch(pkg.Architecture)
-	if pkg.Name == "" || pkg.Architecture == "" || arch < 0 || int(arch) >= p.known {
-		return fmt.Errorf("package %q has architecture %q, which is not one of %v", pkg.Name, pkg.Architecture, p.arches[:p.known])
+func (b *PoolBuilder) add(pkg *Package, status bool) error {
+	arch := b.arch(pkg.Architecture)
+	if pkg.Name == "" || pkg.Architecture == "" || arch < 0 || int(arch) >= b.known {
+		return fmt.Errorf("package %q has architecture %q, which is not one of %v", pkg.Name, pkg.Architecture, b.arches[:b.known])
 	}
-	if len(p.slots) > maxPoolSlots {
+	if len(b.slots) > maxPoolSlots {
 		return fmt.Errorf("more than %d package names", maxPoolSlots)
 	}
-	s := p.slot(strings.ToLower(pkg.Name), arch)
+	s := b.slot(strings.ToLower(pkg.Name), arch)
 	if pkg.Version == "" {
-		return p.mark(s, -1, pkg, status)
+		return b.mark(s, -1, pkg, status)
 	}
 	multi, err := multiArch(pkg)
 	if err != nil {
 		return err
 	}
-	previous, same := p.place(s, pkg, multi, status)
-	stanza := int32(len(p.stanzas))
-	p.stanzas = append(p.stanzas, pkg)
-	archive := int32(pkg.Archive)
-	if status {
-		archive = -1
-	}
+	previous, same := b.place(s, pkg, multi, status)
+	i := b.stanza(pkg, arch, status)
 	if same >= 0 {
-		last := p.versions[same].file
-		for p.files[last].next >= 0 {
-			last = p.files[last].next
+		last := b.versions[same].stanza
+		b.stanzas[i].from, b.stanzas[i].to = b.stanzas[last].from, b.stanzas[last].to
+		for b.stanzas[last].next >= 0 {
+			last = b.stanzas[last].next
 		}
-		p.files[last].next = int32(len(p.files))
-		p.files = append(p.files, file{archive, stanza, -1})
-		return p.mark(s, same, pkg, status)
+		b.stanzas[last].next = i
+		return b.mark(s, same, pkg, status)
 	}
-	v := int32(len(p.versions))
-	next := &p.slots[s].versions
+	v := int32(len(b.versions))
+	b.versions = append(b.versions, slotVersion{slot: s, stanza: i, provides: -1, multi: multi, priority: priorityOf(pkg.Priority)})
+	next := &b.slots[s].versions
 	if previous >= 0 {
-		next = &p.versions[previous].next
+		next = &b.versions[previous].next
 	}
-	p.versions = append(p.versions, slotVersion{slot: s, next: *next, stanza: stanza, provides: -1,
-		file: int32(len(p.files)), multi: multi, priority: priorityOf(pkg.Priority)})
-	if previous >= 0 {
-		next = &p.versions[previous].next
-	}
-	*next = v
-	p.files = append(p.files, file{archive, stanza, -1})
-	if err := p.mention(v, pkg); err != nil {
+	b.versions[v].next, *next = *next, v
+	b.stanzas[i].from = uint32(len(b.members))
+	if err := b.mention(v, pkg); err != nil {
 		return fmt.Errorf("package %s %s: %w", pkg.Name, pkg.Version, err)
 	}
-	return p.mark(s, v, pkg, status)
+	b.stanzas[i].to = uint32(len(b.members))
+	return b.mark(s, v, pkg, status)
+}
+
+// stanza appends what a stanza says, but for its relations.
+func (b *PoolBuilder) stanza(pkg *Package, arch int16, status bool) int32 {
+	dir, base := path.Split(pkg.Filename)
+	if isDebName(base, pkg) {
+		base = ""
+	}
+	t := stanza{
+		sha256: pkg.Blob.SHA256, size: pkg.Blob.Size,
+		name: b.words.intern(pkg.Name), version: b.words.intern(pkg.Version),
+		source: b.words.intern(pkg.Source), sourceVersion: b.words.intern(pkg.SourceVersion),
+		dir: b.words.intern(dir), base: b.words.intern(base),
+		next: -1, archive: int32(pkg.Archive), arch: arch, phased: int8(pkg.Phased), all: pkg.Architecture == "all",
+		essential: pkg.Essential, important: pkg.Important,
+	}
+	if status {
+		t.archive = -1
+	}
+	b.stanzas = append(b.stanzas, t)
+	return int32(len(b.stanzas)) - 1
 }
 
 // place finds where a version belongs in its slot's list: behind previous (-1:
 // at the head), or same is the version that it already is.
-func (p *Pool) place(s int32, pkg *Package, multi uint8, status bool) (previous, same int32) {
+func (b *PoolBuilder) place(s int32, pkg *Package, multi uint8, status bool) (previous, same int32) {
 	previous = -1
-	for v := p.slots[s].versions; v >= 0; v = p.versions[v].next {
-		other := p.data(v)
+	for v := b.slots[s].versions; v >= 0; v = b.versions[v].next {
 		c := 0
-		if other.Version != pkg.Version {
-			c = CompareVersions(pkg.Version, other.Version)
+		if other := b.text(v); other != pkg.Version {
+			c = CompareVersions(pkg.Version, other)
 		}
 		if c > 0 {
 			break
 		}
-		if c == 0 && p.versions[v].multi == multi && sameContent(pkg, other) {
+		if c == 0 && b.versions[v].multi == multi && b.sameContent(v, pkg) {
 			return previous, v
 		}
-		if c == 0 && !status && p.archiveOf(v) < 0 {
+		if c == 0 && !status && b.archiveOf(v) < 0 {
 			break
 		}
 		previous = v
@@ -80,25 +93,19 @@ func (p *Pool) place(s int32, pkg *Package, multi uint8, status bool) (previous,
 	return previous, -1
 }
 
-// archiveOf returns the first archive that has v, -1 if only a status file has.
-func (p *Pool) archiveOf(v int32) int32 {
-	for f := p.versions[v].file; f >= 0; f = p.files[f].next {
-		if p.files[f].archive >= 0 {
-			return p.files[f].archive
-		}
-	}
-	return -1
-}
-
-// sameContent tells whether two stanzas of one version are one package. dpkg's
-// status knows no size and writes relations in its own spacing.
-func sameContent(a, b *Package) bool {
-	if a.Blob.Size != 0 && b.Blob.Size != 0 && a.Blob.Size != b.Blob.Size {
+// sameContent tells whether a version and a stanza of that version are one
+// package. dpkg's status knows no size and writes relations in its own spacing.
+func (b *PoolBuilder) sameContent(v int32, pkg *Package) bool {
+	if size := b.data(v).size; size != 0 && pkg.Blob.Size != 0 && size != pkg.Blob.Size {
 		return false
 	}
-	return sameRelation(a.Depends, b.Depends) && sameRelation(a.PreDepends, b.PreDepends) &&
-		sameRelation(a.Conflicts, b.Conflicts) && sameRelation(a.Breaks, b.Breaks) &&
-		sameRelation(a.Replaces, b.Replaces)
+	for kind, field := range [...]string{linkPreDepends: pkg.PreDepends, linkDepends: pkg.Depends,
+		linkConflicts: pkg.Conflicts, linkBreaks: pkg.Breaks, linkReplaces: pkg.Replaces} {
+		if k := linkKind(kind); k != linkRecommends && k != linkSuggests && !sameRelation(b.relation(v, k), field) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameRelation compares without spaces, case, "=" and epochs of zero.
@@ -135,8 +142,8 @@ func skipNoise(s string, i int) int {
 }
 
 // mark takes over what a stanza says of its slot. v is -1 if it has no version.
-func (p *Pool) mark(s, v int32, pkg *Package, status bool) error {
-	t := &p.slots[s]
+func (b *PoolBuilder) mark(s, v int32, pkg *Package, status bool) error {
+	t := &b.slots[s]
 	t.essential = t.essential || pkg.Essential
 	t.important = t.important || pkg.Important
 	if pkg.Name == "apt" { // apt never removes itself

@@ -46,9 +46,9 @@ func (a ArchiveInfo) is(release string) bool {
 // of returns the priority of a version, by the best archive that has it.
 func (y policy) of(v int32, current int32) int {
 	best := -1 << 31
-	for f := y.pool.versions[v].file; f >= 0; f = y.pool.files[f].next {
+	for i := y.pool.versions[v].stanza; i >= 0; i = y.pool.stanzas[i].next {
 		n := -1 // a status file's version that is not installed is never a candidate
-		if a := y.pool.files[f].archive; a >= 0 {
+		if a := y.pool.stanzas[i].archive; a >= 0 {
 			n = y.priority[a]
 		} else if v == current {
 			n = 100
@@ -80,8 +80,8 @@ func (p *Pool) downloadable(v int32) bool { return p.archiveOf(v) >= 0 }
 
 // inRelease tells whether an archive of the release has v.
 func (p *Pool) inRelease(v int32, release string) bool {
-	for f := p.versions[v].file; f >= 0; f = p.files[f].next {
-		if a := p.files[f].archive; a >= 0 && p.archives[a].is(release) {
+	for i := p.versions[v].stanza; i >= 0; i = p.stanzas[i].next {
+		if a := p.stanzas[i].archive; a >= 0 && p.archives[a].is(release) {
 			return true
 		} else if a < 0 && release == "now" {
 			return true

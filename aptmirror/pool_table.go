@@ -1,72 +1,50 @@
 package aptmirror
 
-import "hash/maphash"
-
-// nameTable finds groups by name. Half of its places are empty.
-type nameTable struct {
-	seed   maphash.Seed
-	places []place
+// hashTable finds numbers by a hash of what they stand for. At least a quarter
+// of its places are empty. The hash should have a secret seed, so that no
+// archive can choose names that share a place.
+type hashTable struct {
+	places []hashPlace
 	count  int
 }
 
-// place holds a group's number + 1, and a part of its name's hash.
-type place struct {
+type hashPlace struct {
 	hash  uint32
-	group int32
+	value uint32 // + 1, 0: empty
 }
 
-func newNameTable(n int) nameTable {
+// newHashTable makes room for n entries.
+func newHashTable(n int) hashTable {
 	size := 1 << 10
-	for size < 2*n {
+	for 3*size < 4*(n+1) {
 		size *= 2
 	}
-	return nameTable{seed: maphash.MakeSeed(), places: make([]place, size)}
+	return hashTable{places: make([]hashPlace, size)}
 }
 
-// group returns the number of the group of a name.
-func (p *Pool) group(name string) (int32, bool) {
-	at := p.names.find(p.groups, name, uint32(maphash.String(p.names.seed, name)))
-	return at.group - 1, at.group > 0
-}
-
-// groupFor is group, and makes the group if there is none.
-func (p *Pool) groupFor(name string) int32 {
-	hash := uint32(maphash.String(p.names.seed, name))
-	at := p.names.find(p.groups, name, hash)
-	if at.group > 0 {
-		return at.group - 1
-	}
-	p.groups = append(p.groups, group{name: name, first: -1, last: -1})
-	*at = place{hash, int32(len(p.groups))}
-	if p.names.count++; 2*p.names.count > len(p.names.places) {
-		p.names.grow()
-	}
-	return int32(len(p.groups)) - 1
-}
-
-// find returns the place of a name, or the empty one where it belongs.
-func (n *nameTable) find(groups []group, name string, hash uint32) *place {
-	mask := uint32(len(n.places) - 1)
+// find returns the entry of that hash which is the same, or the empty place
+// where it belongs; that is good until the next put.
+func (t *hashTable) find(hash uint32, same func(value uint32) bool) *hashPlace {
+	mask := uint32(len(t.places) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
-		at := &n.places[i]
-		if at.group == 0 || at.hash == hash && groups[at.group-1].name == name {
+		at := &t.places[i]
+		if at.value == 0 || at.hash == hash && same(at.value-1) {
 			return at
 		}
 	}
 }
 
-func (n *nameTable) grow() {
-	old := n.places
-	n.places = make([]place, 2*len(old))
-	mask := uint32(len(n.places) - 1)
-	for _, at := range old {
-		if at.group == 0 {
-			continue
+// put fills an empty place that find has returned.
+func (t *hashTable) put(at *hashPlace, hash, value uint32) {
+	*at = hashPlace{hash, value + 1}
+	if t.count++; 4*t.count <= 3*len(t.places) {
+		return
+	}
+	old := t.places
+	t.places = make([]hashPlace, 2*len(old))
+	for _, p := range old {
+		if p.value > 0 {
+			*t.find(p.hash, func(uint32) bool { return false }) = p
 		}
-		i := at.hash & mask
-		for n.places[i].group != 0 {
-			i = (i + 1) & mask
-		}
-		n.places[i] = at
 	}
 }

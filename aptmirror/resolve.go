@@ -84,7 +84,7 @@ func Resolve(pool *Pool, plan Plan) (*Solution, error) {
 func (p *Pool) essentials() []string {
 	var names []string
 	for t := range p.slots {
-		if s := &p.slots[t]; s.essential && s.arch == 0 && s.versions >= 0 && p.data(s.versions).Essential {
+		if s := &p.slots[t]; s.essential && s.arch == 0 && s.versions >= 0 && p.data(s.versions).essential {
 			names = append(names, p.name(int32(t)))
 		}
 	}
@@ -217,12 +217,12 @@ func (r *resolution) solution() (*Solution, error) {
 	sol.findReasons(r.roots, r.installed)
 	for _, t := range r.installed {
 		if v := r.current[t]; sol.originalOf(t) != v {
-			sol.Install = append(sol.Install, Choice{Package: *p.offered(v), Why: sol.whyOf(t)})
+			sol.Install = append(sol.Install, Choice{Package: p.offered(v), Why: sol.whyOf(t)})
 		}
 	}
 	for t, v := range sol.original {
 		if _, ok := r.current[t]; !ok {
-			sol.Removed = append(sol.Removed, *p.data(v))
+			sol.Removed = append(sol.Removed, p.unpack(v, p.versions[v].stanza))
 		}
 	}
 	slices.SortFunc(sol.Install, func(a, b Choice) int { return byNameArch(&a.Package, &b.Package) })
@@ -238,16 +238,6 @@ func (sol *Solution) originalOf(t int32) int32 {
 		return v
 	}
 	return -1
-}
-
-// offered returns the stanza of the first archive that has a version.
-func (p *Pool) offered(v int32) *Package {
-	for f := p.versions[v].file; f >= 0; f = p.files[f].next {
-		if p.files[f].archive >= 0 {
-			return p.stanzas[p.files[f].stanza]
-		}
-	}
-	return p.data(v)
 }
 
 func byNameArch(a, b *Package) int {

@@ -193,7 +193,7 @@ func TestPoolOrderAgainstApt(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, s := range w.pool.order() {
+		for _, s := range w.pool.slotOrder() {
 			name := w.pool.name(s)
 			if a := w.pool.slots[s].arch; a > 0 {
 				name += ":" + w.pool.arches[a]

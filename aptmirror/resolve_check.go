@@ -13,7 +13,8 @@ import (
 func Check(sol *Solution) error {
 	var all []*Package
 	for _, v := range sol.final {
-		all = append(all, sol.pool.data(v))
+		k := sol.pool.unpack(v, sol.pool.versions[v].stanza)
+		all = append(all, &k)
 	}
 	slices.SortFunc(all, byNameArch)
 	return checkSet(sol.pool.arches[0], all)

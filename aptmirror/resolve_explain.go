@@ -160,7 +160,7 @@ func (e *explainer) missing(group []link, depth int) []Reason {
 		for j := p.slots[l.target].provides; j >= 0; j = p.provides[j].next {
 			r := &p.provides[j]
 			owner := p.versions[r.owner].slot
-			if l.acceptsProvided(r.version) && e.at(owner).best() == r.owner && !try(owner) {
+			if l.acceptsProvided(p.str(r.version)) && e.at(owner).best() == r.owner && !try(owner) {
 				return nil
 			}
 		}
@@ -183,7 +183,7 @@ func (e *explainer) enemies(l *link) []Reason {
 		}
 		for i := p.versions[v].provides; i >= 0; i = p.provides[i].after {
 			r := &p.provides[i]
-			if r.slot == l.target && !e.ignorableProvider(l, t) && l.acceptsProvided(r.version) {
+			if r.slot == l.target && !e.ignorableProvider(l, t) && l.acceptsProvided(p.str(r.version)) {
 				reasons = append(reasons, Reason{Text: fmt.Sprintf("%s %s, which provides it, is wanted too", p.label(t), p.text(v))})
 				break
 			}
@@ -220,7 +220,7 @@ func (e *explainer) hits(l *link, t, v int32) bool {
 	}
 	for i := e.pool.versions[v].provides; i >= 0; i = e.pool.provides[i].after {
 		r := &e.pool.provides[i]
-		if r.slot == l.target && !e.ignorableProvider(l, t) && l.acceptsProvided(r.version) {
+		if r.slot == l.target && !e.ignorableProvider(l, t) && l.acceptsProvided(e.pool.str(r.version)) {
 			return true
 		}
 	}

@@ -36,7 +36,7 @@ func (s *solver) fix(upgrade bool) bool {
 		return true
 	}
 	f := &fixer{solver: s, upgrade: upgrade}
-	order := s.pool.order()
+	order := s.pool.slotOrder()
 	f.prepare(order)
 	f.scores = s.makeScores(order)
 	sortLikeApt(order, func(a, b int32) bool { return f.scores[a] > f.scores[b] })

@@ -59,7 +59,7 @@ func (s *solver) upgradeSiblings(j *installJob) {
 	if len(s.installed) == 0 {
 		return
 	}
-	name, version := sourceOf(s.pool.data(j.version))
+	name, version := s.pool.sourceOf(j.version)
 	var list []int32
 	for _, t := range s.sameSource(name) {
 		st := s.at(t)
@@ -67,7 +67,7 @@ func (s *solver) upgradeSiblings(j *installJob) {
 			st.mode == modeInstall && st.install == st.candidate {
 			continue
 		}
-		if n, v := sourceOf(s.pool.data(st.candidate)); n == name && v == version {
+		if n, v := s.pool.sourceOf(st.candidate); n == name && v == version {
 			list = append(list, t)
 		}
 	}
@@ -83,20 +83,9 @@ func (s *solver) sameSource(name string) []int32 {
 	if s.bySource == nil {
 		s.bySource = make(map[string][]int32)
 		for _, t := range s.installed {
-			n, _ := sourceOf(s.pool.data(s.at(t).current))
+			n, _ := s.pool.sourceOf(s.at(t).current)
 			s.bySource[n] = append(s.bySource[n], t)
 		}
 	}
 	return s.bySource[name]
-}
-
-func sourceOf(p *Package) (name, version string) {
-	name, version = p.Source, p.SourceVersion
-	if name == "" {
-		name = p.Name
-	}
-	if version == "" {
-		version = p.Version
-	}
-	return name, version
 }

@@ -26,10 +26,12 @@ const (
 	linkBreaks
 	linkRecommends
 	linkSuggests
+	linkReplaces // these two are kept, and never followed
+	linkProvides
 )
 
 func (k linkKind) String() string {
-	return [...]string{"pre-depends on", "depends on", "conflicts with", "breaks", "recommends", "suggests"}[k]
+	return [...]string{"pre-depends on", "depends on", "conflicts with", "breaks", "recommends", "suggests", "replaces", "provides"}[k]
 }
 
 type operator uint8
@@ -138,13 +140,7 @@ func (s *solver) relations(v int32) []link {
 	if l, ok := s.links[v]; ok {
 		return l
 	}
-	d := s.pool.data(v)
-	var links, late []link
-	for i, field := range [...]string{d.PreDepends, d.Depends, d.Conflicts, d.Breaks} {
-		links, late = s.bind(links, late, v, linkKind(i), field)
-	}
-	links = append(links, late...)
-	links = s.siblings(links, v)
+	links := s.siblings(s.bind(v, linkPreDepends, linkBreaks), v)
 	s.links[v] = links
 	return links
 }
@@ -154,46 +150,44 @@ func (s *solver) wishes(v int32) []link {
 	if l, ok := s.soft[v]; ok {
 		return l
 	}
-	d := s.pool.data(v)
-	links, _ := s.bind(nil, nil, v, linkRecommends, d.Recommends)
-	links, _ = s.bind(links, nil, v, linkSuggests, d.Suggests)
+	links := s.bind(v, linkRecommends, linkSuggests)
 	s.soft[v] = links
 	return links
 }
 
-// bind reads a field. A negative relation without an architecture concerns all
-// siblings; those that came to the pool after v go to late.
-func (s *solver) bind(links, late []link, v int32, kind linkKind, field string) (_, _ []link) {
+// bind gives the relations of some kinds. A negative relation without an
+// architecture concerns all siblings; those that came to the pool after v go to
+// the end.
+func (s *solver) bind(v int32, from, to linkKind) []link {
 	p := s.pool
 	arch := p.slots[p.versions[v].slot].arch
-	for rest := skipSpace(field); rest != ""; rest = skipSpace(rest) {
-		d, or, left, err := nextDependency(rest)
-		if err != nil {
-			break // cannot be: the pool has read the field before
+	var links, late []link
+	for _, m := range p.membersOf(v) {
+		if m.kind() < from || m.kind() > to {
+			continue
 		}
-		l := link{owner: v, kind: kind, op: operatorOf(d.Op), version: d.Version, or: or && skipSpace(left) != ""}
+		l := link{owner: v, target: -1, kind: m.kind(), op: m.op(), version: p.str(m.version()), or: m.or()}
 		switch {
-		case d.Arch != "":
-			l.target = p.find(p.qualified(rest, d), archAny)
+		case m.qualified():
+			l.target = p.groups[m.group].first
 		case !l.negative():
-			l.target = p.find(d.Name, arch)
+			l.target = p.findIn(m.group, arch)
 		default:
 			l.or = false
-			g, _ := p.group(d.Name)
-			for t := p.groups[g].first; t >= 0; t = p.slots[t].next {
-				if l.target = t; t < p.versions[v].born || t == p.groups[g].first {
+			for t := p.groups[m.group].first; t >= 0; t = p.slots[t].next {
+				if l.target = t; t < p.versions[v].born || t == p.groups[m.group].first {
 					links = append(links, l)
 				} else {
 					late = append(late, l)
 				}
 			}
-			rest = left
 			continue
 		}
-		links = append(links, l)
-		rest = left
+		if l.target >= 0 { // as it is in every pool that was built, not read
+			links = append(links, l)
+		}
 	}
-	return links, late
+	return append(links, late...)
 }
 
 // siblings adds what apt adds between the architectures of a package: two of

@@ -22,8 +22,8 @@ func (p *Pool) near(name string) []string {
 		if g.first < 0 || p.slots[g.first].versions < 0 {
 			continue
 		}
-		if d := editDistance(base, g.name, limit); d <= limit {
-			found = append(found, match{g.name, d})
+		if d := editDistance(base, p.str(g.name), limit); d <= limit {
+			found = append(found, match{p.str(g.name), d})
 		}
 	}
 	slices.SortFunc(found, func(a, b match) int {

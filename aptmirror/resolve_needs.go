@@ -50,7 +50,7 @@ func (s *solver) matching(l *link, w view) []int32 {
 	for i := s.pool.slots[l.target].provides; i >= 0; i = s.pool.provides[i].next {
 		r := &s.pool.provides[i]
 		owner := s.pool.versions[r.owner].slot
-		if !s.ignorableProvider(l, owner) && get(owner) == r.owner && l.acceptsProvided(r.version) {
+		if !s.ignorableProvider(l, owner) && get(owner) == r.owner && l.acceptsProvided(s.pool.str(r.version)) {
 			list = append(list, r.owner)
 		}
 	}

@@ -1,9 +1,7 @@
 package aptmirror
 
 import (
-	"cmp"
 	"math/bits"
-	"slices"
 )
 
 // byPreference tells whether apt would rather have version a than b to match l.
@@ -54,28 +52,12 @@ func (s *solver) hasSiblings(v int32) bool {
 	return false
 }
 
-// order returns all slots in the order in which apt walks them: by hash of the
-// name, then by name, then by time within a group.
-func (p *Pool) order() []int32 {
-	places := make([]place, 0, len(p.groups))
-	for i := range p.groups {
-		if p.groups[i].first >= 0 {
-			places = append(places, place{nameHash(p.groups[i].name), int32(i)})
-		}
-	}
-	slices.SortFunc(places, func(a, b place) int {
-		if a.hash != b.hash {
-			return cmp.Compare(a.hash, b.hash)
-		}
-		x, y := p.groups[a.group].name, p.groups[b.group].name
-		if len(x) != len(y) {
-			return cmp.Compare(len(x), len(y))
-		}
-		return cmp.Compare(x, y)
-	})
+// slotOrder returns all slots in the order in which apt walks them: by name as
+// its table has them, then by time within a group.
+func (p *Pool) slotOrder() []int32 {
 	list := make([]int32, 0, len(p.slots))
-	for _, at := range places {
-		for t := p.groups[at.group].first; t >= 0; t = p.slots[t].next {
+	for _, g := range p.order {
+		for t := p.groups[g].first; t >= 0; t = p.slots[t].next {
 			list = append(list, t)
 		}
 	}

@@ -77,7 +77,7 @@ func (s *solver) scoreRelations(scores []int, v int32) {
 				scores[l.target] += point
 			}
 			for _, o := range s.providing(l.target, func(r *provide) bool {
-				return !s.ignorableProvider(l, s.pool.versions[r.owner].slot) && l.acceptsProvided(r.version)
+				return !s.ignorableProvider(l, s.pool.versions[r.owner].slot) && l.acceptsProvided(s.pool.str(r.version))
 			}) {
 				scores[o] += point
 			}

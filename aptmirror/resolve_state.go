@@ -174,7 +174,7 @@ func (s *solver) holds(l *link, w view) bool {
 	for i := s.pool.slots[t].provides; i >= 0; i = s.pool.provides[i].next {
 		r := &s.pool.provides[i]
 		owner := s.pool.versions[r.owner].slot
-		if s.ignorableProvider(l, owner) || !l.acceptsProvided(r.version) {
+		if s.ignorableProvider(l, owner) || !l.acceptsProvided(s.pool.str(r.version)) {
 			continue
 		}
 		if s.pick(owner, w, clock) == r.owner {

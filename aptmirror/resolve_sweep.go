@@ -136,14 +136,14 @@ func (s *solver) follow(l *link, add func(*slotState)) {
 	for i := s.pool.slots[l.target].provides; i >= 0; i = s.pool.provides[i].next {
 		r := &s.pool.provides[i]
 		owner := s.pool.versions[r.owner].slot
-		if j := s.index[owner]; j > 0 && s.states[j-1].remains() == r.owner && l.acceptsProvided(r.version) {
+		if j := s.index[owner]; j > 0 && s.states[j-1].remains() == r.owner && l.acceptsProvided(s.pool.str(r.version)) {
 			found = append(found, s.states[j-1])
 		}
 	}
 	for _, st := range found {
-		name, version := sourceOf(s.pool.data(st.remains()))
+		name, version := s.pool.sourceOf(st.remains())
 		if !slices.ContainsFunc(found, func(o *slotState) bool {
-			n, v := sourceOf(s.pool.data(o.remains()))
+			n, v := s.pool.sourceOf(o.remains())
 			return n == name && CompareVersions(v, version) > 0
 		}) {
 			add(st)

@@ -60,7 +60,7 @@ func (f *fixer) allTargets(l *link) []int32 {
 	}
 	for i := p.slots[l.target].provides; i >= 0; i = p.provides[i].next {
 		r := &p.provides[i]
-		if !f.ignorableProvider(l, p.versions[r.owner].slot) && l.acceptsProvided(r.version) {
+		if !f.ignorableProvider(l, p.versions[r.owner].slot) && l.acceptsProvided(p.str(r.version)) {
 			list = append(list, r.owner)
 		}
 	}

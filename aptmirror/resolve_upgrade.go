@@ -5,7 +5,7 @@ func (r *resolution) upgradeAll() error {
 	y, _ := newPolicy(r.pool, "")
 	s := newSolver(r.pool, y, r.current, r.installed, r.auto)
 	var order []int32
-	all := r.pool.order()
+	all := r.pool.slotOrder()
 	for _, t := range all {
 		if s.index[t] > 0 {
 			order = append(order, t)

@@ -128,7 +128,7 @@ func (w *wishes) matchingNames(qualifier string, match func(string) bool) []int3
 	p := w.pool
 	var list []int32
 	for g := range p.groups {
-		if p.groups[g].first < 0 || !match(p.groups[g].name) {
+		if p.groups[g].first < 0 || !match(p.str(p.groups[g].name)) {
 			continue
 		}
 		t := p.findIn(int32(g), 0)
@@ -173,7 +173,7 @@ func (w *wishes) choose(t int32, bound string, byRelease bool) (int32, bool) {
 		}
 		if p.slots[t].versions < 0 {
 			return w.onlyProvider(t, func(r *provide) bool {
-				return byRelease && p.inRelease(r.owner, bound) || !byRelease && r.version == bound
+				return byRelease && p.inRelease(r.owner, bound) || !byRelease && p.str(r.version) == bound
 			})
 		}
 	}

@@ -61,7 +61,7 @@ func (sol *Solution) matching(l *link) []int32 {
 	}
 	for i := p.slots[l.target].provides; i >= 0; i = p.provides[i].next {
 		r := &p.provides[i]
-		if t := p.versions[r.owner].slot; sol.versionOf(t) == r.owner && l.acceptsProvided(r.version) {
+		if t := p.versions[r.owner].slot; sol.versionOf(t) == r.owner && l.acceptsProvided(p.str(r.version)) {
 			list = append(list, t)
 		}
 	}
