@@ -349,3 +349,32 @@ func fuzzPackages(data []byte) []Package {
 	}
 	return list
 }
+
+// TestChosen: packages that were chosen long ago are explained as if they had
+// been resolved just now, foreign ones and those that only a virtual name asks
+// for too.
+func TestChosen(t *testing.T) {
+	packages := miniPackages(t, "P: a\nD: b (>= 1) | c, l:i386\n\nP: b\nD: v\n\nP: d\nV: v\n\nP: l\nA: i386\n\nP: x")
+	sol, err := Chosen("amd64", packages, []string{"asked for", "", "", "", ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"a":      "a: asked for",
+		"d":      "a: asked for\na depends on b (>= 1) | c; b is taken\nb depends on v, which d provides",
+		"l:i386": "a: asked for\na depends on l:i386",
+		"x":      "x: chosen while mending a conflict",
+		"c":      "",
+		"l":      "",
+	} {
+		if got := strings.Join(Why(sol, name), "\n"); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	if got := sol.Near("bb"); len(got) == 0 {
+		t.Error("nothing is near bb")
+	}
+	if _, err := Chosen("amd64", miniPackages(t, "P: a\nD: (("), []string{""}); err == nil {
+		t.Error("a broken dependency passes")
+	}
+}

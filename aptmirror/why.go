@@ -132,7 +132,8 @@ func (sol *Solution) describe(t int32, r reason) string {
 	p := sol.pool
 	line := fmt.Sprintf("%s %s %s", p.label(r.parent), r.group[0].kind, groupText(p, r.group))
 	for i := range r.group {
-		if r.group[i].target == t && r.group[i].accepts(p.text(sol.versionOf(t))) {
+		named := r.group[i].target == t || p.label(r.group[i].target) == p.label(t) // "name:i386" has a slot of its own
+		if named && r.group[i].accepts(p.text(sol.versionOf(t))) {
 			if len(r.group) > 1 {
 				line += "; " + p.label(t) + " is taken"
 			}

@@ -105,6 +105,14 @@ type Target struct {
 	Installed []InstalledPin `yaml:"installed,omitempty" json:"installed,omitempty"` // by name, architecture
 }
 
+// DpkgArchitecture is dpkg's name of the target's architecture.
+func (t Target) DpkgArchitecture() string {
+	if t.Architecture == "linux64" {
+		return "amd64"
+	}
+	return t.Architecture
+}
+
 // ImageKind says where a target's base system comes from.
 type ImageKind string
 

@@ -25,7 +25,7 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	if len(d.Repositories) > 0 {
 		return t, fmt.Errorf("%s: repositories are not supported yet", d.File)
 	}
-	native := dpkgArch(arch)
+	native := t.DpkgArchitecture()
 	u, err := p.universe(ctx, suite, append([]string{native}, d.Multiarch...))
 	if err != nil {
 		return t, err
@@ -54,14 +54,6 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	}
 	p.pin(&t, solution, u, wishes.Installed)
 	return t, nil
-}
-
-// dpkgArch is dpkg's name of a gitian architecture.
-func dpkgArch(arch string) string {
-	if arch == "linux64" {
-		return "amd64"
-	}
-	return arch
 }
 
 // universe is everything that a suite has for some architectures, read once

@@ -55,11 +55,7 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 	if c.Lock == "" {
 		return on.lock(ctx, c.Descriptors, c.lockFlags)
 	}
-	text, err := os.ReadFile(c.Lock)
-	if err != nil {
-		return nil, err
-	}
-	lock, err := manifest.ParseLock(c.Lock, text)
+	lock, err := readLock(c.Lock)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type cli struct {
 	Gather  gatherCmd  `cmd:"" help:"Fetch what a lock pins and pack it into one bundle (online)."`
 	Verify  verifyCmd  `cmd:"" help:"Check a bundle: signatures, every blob, the archive's own chain."`
 	Inspect inspectCmd `cmd:"" help:"Say what a descriptor, lock, bundle, result or assert holds, and whether it is sound."`
+	Why     whyCmd     `cmd:"" help:"Explain why a package is in a lock or a bundle."`
 	Sign    signCmd    `cmd:"" help:"Verify a bundle and add a signature."`
 	Run     runCmd     `cmd:"" help:"Verify a bundle and build it in a container without network (offline)."`
 	Clean   cleanCmd   `cmd:"" help:"Remove prepared environments and what killed runs left."`

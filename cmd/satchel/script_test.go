@@ -50,6 +50,9 @@ func setupScript(env *testscript.Env) error {
 	a := newArchive(t,
 		archivetest.Deb("base", "1.0", "Essential: yes\nPriority: required\n"),
 		archivetest.Deb("tool", "2.0-1", "Depends: libtool1 (>= 2), base\n"),
+		archivetest.Deb("chain", "1", "Depends: nothing-has-this | wanted\n"),
+		archivetest.Deb("wanted", "1", "Depends: virtual\n"),
+		archivetest.Deb("deep", "3", "Provides: virtual\n"),
 		archivetest.Deb("libtool1", "2.1", ""),
 		archivetest.Deb("broken", "1", "Depends: nowhere\n"),
 	)
