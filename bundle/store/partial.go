@@ -141,6 +141,7 @@ func (p *partial) Write(b []byte) (int, error) {
 	if int64(len(b)) > p.blob.Size-p.n {
 		return 0, fmt.Errorf("storing blob %s: %w: it has more than %d bytes", p.blob.SHA256.Hex(), manifest.ErrDigest, p.blob.Size)
 	}
+	p.later = true // what an earlier process wrote, and this one did not touch, looks old
 	n, err := p.writer.Write(b)
 	if err != nil {
 		err = fmt.Errorf("storing blob %s: %w", p.blob.SHA256.Hex(), err)

@@ -4,10 +4,14 @@
 //	DIR/sha256/ab/abcdef…   a whole blob, 64 lower-case hexadecimal digits
 //	DIR/partial/abcdef…     the first bytes of a blob that is being fetched
 //	DIR/partial/NAME.new    a blob on its way in that nobody can continue
+//	DIR/partial/NAME.unsynced   says that fetched blobs wait for a Flush
 //
 // A name below sha256 appears by one rename, after size and hash have been
-// checked and the bytes have been synced; so it never holds half a blob, not
-// even after a power cut. A cut may lose a name that no Flush has covered yet.
+// checked. What Put, Add and Import store has been synced by then; what is
+// fetched is synced all at once by Flush, and the marker says so until then: a
+// process that finds a dead one's marker checks what came since before it
+// trusts it. So a name never holds half a blob, not even after a power cut.
+// A cut may lose what no Flush has covered yet.
 // What is read is hashed again: a blob that a disk or a person has changed is
 // an error, is removed, and is then simply missing, so that it is fetched
 // again. Symbolic links, devices and pipes below DIR are never followed or
@@ -44,8 +48,11 @@ type Store struct {
 	root *os.Root
 	ops  ops
 
+	flushing sync.RWMutex // read-held from a blob's entry in a batch to its rename
+
 	mu    sync.Mutex
 	dirty map[string]bool // directories with names that have not been synced
+	batch *batch          // blobs that have not been synced; nil if there are none
 }
 
 // ops are the calls that may fail for want of space or by a bad disk; the
@@ -54,6 +61,8 @@ type ops struct {
 	write  func(f *os.File, p []byte) (int, error)
 	sync   func(f *os.File) error
 	rename func(root *os.Root, from, to string) error
+	// syncAll may be unsupported.
+	syncAll func(root *os.Root) error
 }
 
 // Open opens the store in dir, and makes it and the directory itself where
@@ -78,6 +87,8 @@ func Open(dir string) (*Store, error) {
 			write:  (*os.File).Write,
 			sync:   (*os.File).Sync,
 			rename: (*os.Root).Rename,
+
+			syncAll: syncAll,
 		},
 	}
 	for _, d := range []string{blobDir, partialDir} {
@@ -94,13 +105,22 @@ func Open(dir string) (*Store, error) {
 func (s *Store) Dir() string { return s.dir }
 
 // Flush makes every blob that was put before survive a power cut, by syncing
-// the directories that got new names. It is cheap when there are none.
+// what was fetched and the directories that got new names. It is cheap when
+// there are none. Fetched blobs that cannot be synced are removed.
 func (s *Store) Flush() error {
+	s.flushing.Lock()
 	s.mu.Lock()
-	dirty := s.dirty
-	s.dirty = map[string]bool{}
+	dirty, batch := s.dirty, s.batch
+	s.dirty, s.batch = map[string]bool{}, nil
 	s.mu.Unlock()
-	var first error
+	s.flushing.Unlock()
+	synced, first := s.finish(batch)
+	if synced {
+		return nil
+	}
+	if first != nil {
+		first = fmt.Errorf("syncing store %s: %w", s.dir, first)
+	}
 	for d := range dirty {
 		if err := s.syncDir(d); err != nil {
 			s.mark(d)

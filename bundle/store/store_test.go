@@ -45,12 +45,12 @@ func read(s *Store, b manifest.Blob) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// files lists what is below the store, with slashes.
+// files lists what is below the store but for markers, with slashes.
 func files(t *testing.T, s *Store) []string {
 	t.Helper()
 	var all []string
 	err := filepath.WalkDir(s.Dir(), func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		if err == nil && !d.IsDir() && !isMarker(p) {
 			rel, _ := filepath.Rel(s.Dir(), p)
 			all = append(all, filepath.ToSlash(rel))
 		}

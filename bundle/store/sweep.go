@@ -7,7 +7,8 @@ import (
 )
 
 // sweep removes the files under partial that nobody can continue and whose
-// writer is gone. It is a tidying: what it cannot remove stays.
+// writer is gone, and checks what such a writer did not sync. It is a tidying:
+// what it cannot remove stays.
 func (s *Store) sweep() {
 	d, err := s.root.Open(partialDir)
 	if err != nil {
@@ -16,8 +17,11 @@ func (s *Store) sweep() {
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
 	for _, n := range names {
-		if strings.HasSuffix(n, newSuffix) {
+		switch {
+		case strings.HasSuffix(n, newSuffix):
 			s.sweepOne(filepath.Join(partialDir, n))
+		case isMarker(n):
+			s.recheck(filepath.Join(partialDir, n))
 		}
 	}
 }

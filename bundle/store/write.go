@@ -91,6 +91,7 @@ type writer struct {
 	err  error // of the first failed write; nothing works after it
 
 	foreign bool // the file has another name that is not ours
+	later   bool // a Flush will sync it
 }
 
 // create makes a writer with a name of its own.
@@ -149,7 +150,11 @@ func (w *writer) sum() (d manifest.Digest) {
 func (w *writer) commit(b manifest.Blob) error {
 	err := w.check(b)
 	if err == nil {
-		err = w.s.ops.sync(w.f)
+		w.s.flushing.RLock()
+		defer w.s.flushing.RUnlock()
+		if !w.later || w.s.defers(b) != nil {
+			err = w.s.ops.sync(w.f)
+		}
 	}
 	if err != nil {
 		w.drop()
