@@ -54,7 +54,8 @@ const (
 	frontStep        = 64 << 10 // the front's size is a multiple of this
 	frontRoom        = 32 << 10 // and an unsigned front has at least this much filler
 	endSize          = 2 * blockSize
-	copySize         = 1 << 20 // bytes read at a time
+	copySize         = 1 << 20   // bytes read at a time
+	fileCopySize     = 256 << 10 // bytes read at a time where many do; near the processor
 	maxBlobs         = 1 << 20
 	maxBlobSize      = 1 << 48
 	maxReferrerSize  = 4 << 10

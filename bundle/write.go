@@ -8,6 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"satchel/manifest"
 )
@@ -33,18 +37,9 @@ func Manifest(lock *manifest.Lock) ([]byte, error) {
 // ErrMissing and names all such blobs; one that is not what the lock says gives
 // ErrCorrupt. After an error, what w has got is no bundle.
 func Write(ctx context.Context, w io.Writer, lock *manifest.Lock, src Source, sigs []Signature, p Progress) (manifest.Digest, error) {
-	doc, err := encodeLock(lock)
+	l, err := signedLayout(lock, sigs)
 	if err != nil {
 		return manifest.Digest{}, err
-	}
-	l, err := newLayout(lock, doc, sigs)
-	if err != nil {
-		return manifest.Digest{}, err
-	}
-	for _, s := range sigs {
-		if _, err := s.check(l.doc); err != nil {
-			return manifest.Digest{}, fmt.Errorf("writing bundle: %w", err)
-		}
 	}
 	if err := l.write(ctx, w, src, orSilent(p)); err != nil {
 		return manifest.Digest{}, err
@@ -52,7 +47,70 @@ func Write(ctx context.Context, w io.Writer, lock *manifest.Lock, src Source, si
 	return l.identity(), nil
 }
 
+// signedLayout works out the bundle of a lock with signatures that are its own.
+func signedLayout(lock *manifest.Lock, sigs []Signature) (*layout, error) {
+	doc, err := encodeLock(lock)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLayout(lock, doc, sigs)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sigs {
+		if _, err := s.check(l.doc); err != nil {
+			return nil, fmt.Errorf("writing bundle: %w", err)
+		}
+	}
+	return l, nil
+}
+
 func (l *layout) write(ctx context.Context, w io.Writer, src Source, p Progress) error {
+	if err := l.begin(ctx, w, src, p); err != nil {
+		return err
+	}
+	buf := make([]byte, copySize)
+	for _, e := range l.bulk {
+		if err := putEntry(ctx, w, src, e, buf, p); err != nil {
+			return err
+		}
+	}
+	p.Add(endSize)
+	return put(w, make([]byte, endSize))
+}
+
+// writeFile is write to a new file, for which all processors hash side by
+// side: where each blob goes is known.
+func (l *layout) writeFile(ctx context.Context, f io.WriterAt, src Source, p Progress) error {
+	if err := l.begin(ctx, io.NewOffsetWriter(f, 0), src, p); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			buf := make([]byte, fileCopySize)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(l.bulk) {
+					return nil
+				}
+				e := l.bulk[i]
+				if err := putEntry(gctx, io.NewOffsetWriter(f, e.at), src, e, buf, p); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	p.Add(endSize)
+	return put(io.NewOffsetWriter(f, l.size-endSize), make([]byte, endSize))
+}
+
+// begin makes sure that all is there and writes the front.
+func (l *layout) begin(ctx context.Context, w io.Writer, src Source, p Progress) error {
 	if err := l.present(ctx, src); err != nil {
 		return err
 	}
@@ -61,21 +119,22 @@ func (l *layout) write(ctx context.Context, w io.Writer, src Source, p Progress)
 		return err
 	}
 	p.Add(l.frontEnd)
-	buf := make([]byte, copySize)
-	for _, e := range l.bulk {
-		if err := put(w, appendHeader(nil, blobName(e.blob.SHA256), e.blob.Size)); err != nil {
-			return err
-		}
-		if err := copyBlob(ctx, w, src, e.blob, buf, p); err != nil {
-			return err
-		}
-		if err := put(w, make([]byte, pad(e.blob.Size))); err != nil {
-			return err
-		}
-		p.Add(e.end() - e.at - e.blob.Size)
+	return nil
+}
+
+// putEntry writes a blob with all that surrounds it.
+func putEntry(ctx context.Context, w io.Writer, src Source, e entry, buf []byte, p Progress) error {
+	if err := put(w, appendHeader(nil, blobName(e.blob.SHA256), e.blob.Size)); err != nil {
+		return err
 	}
-	p.Add(endSize)
-	return put(w, make([]byte, endSize))
+	if err := copyBlob(ctx, w, src, e.blob, buf, p); err != nil {
+		return err
+	}
+	if err := put(w, make([]byte, pad(e.blob.Size))); err != nil {
+		return err
+	}
+	p.Add(e.end() - e.at - e.blob.Size)
+	return nil
 }
 
 // present asks for every blob before the first byte is written, so that one
@@ -110,9 +169,23 @@ func put(w io.Writer, b []byte) error {
 	return nil
 }
 
+// rawSource is a Source that checks what it gives, and that can also leave that
+// to whoever reads.
+type rawSource interface {
+	// Raw is Open without the check.
+	Raw(manifest.Blob) (io.ReadCloser, error)
+	// Check reads a blob, and removes it if it is wrong.
+	Check(context.Context, manifest.Blob) error
+}
+
 // copyBlob copies a blob and checks it.
 func copyBlob(ctx context.Context, w io.Writer, src Source, b manifest.Blob, buf []byte, p Progress) error {
-	rc, err := src.Open(b)
+	open := src.Open
+	raw, isRaw := src.(rawSource)
+	if isRaw {
+		open = raw.Raw // once is enough
+	}
+	rc, err := open(b)
 	if err != nil {
 		return fmt.Errorf("writing bundle: opening blob %s: %w", b.SHA256, err)
 	}
@@ -133,6 +206,9 @@ func copyBlob(ctx context.Context, w io.Writer, src Source, b manifest.Blob, buf
 		case err == io.EOF:
 			return nil
 		case errors.Is(err, manifest.ErrDigest):
+			if isRaw { // so that it knows, and does not offer the blob again
+				err = errors.Join(err, raw.Check(ctx, b))
+			}
 			return fmt.Errorf("writing bundle: blob %s: %w: %w", b.SHA256, ErrCorrupt, err)
 		case err != nil:
 			return fmt.Errorf("writing bundle: reading blob %s: %w", b.SHA256, err)
@@ -144,15 +220,15 @@ func copyBlob(ctx context.Context, w io.Writer, src Source, b manifest.Blob, buf
 // has its name only once it is whole and on the disk: it is written beside
 // path under a temporary name, synced and renamed. After an error nothing of
 // it is left, and a file that was there before is unchanged.
-func Create(ctx context.Context, path string, lock *manifest.Lock, src Source, sigs []Signature, p Progress) (id manifest.Digest, err error) {
-	err = replace(path, func(f *os.File) error {
-		id, err = Write(ctx, f, lock, src, sigs, p)
-		return err
-	})
+func Create(ctx context.Context, path string, lock *manifest.Lock, src Source, sigs []Signature, p Progress) (manifest.Digest, error) {
+	l, err := signedLayout(lock, sigs)
 	if err != nil {
 		return manifest.Digest{}, err
 	}
-	return id, nil
+	if err := replace(path, func(f *os.File) error { return l.writeFile(ctx, f, src, orSilent(p)) }); err != nil {
+		return manifest.Digest{}, err
+	}
+	return l.identity(), nil
 }
 
 // replace writes a file under a temporary name and gives it its own at the end.

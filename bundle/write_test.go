@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"satchel/manifest"
@@ -264,5 +265,83 @@ func TestMediumChangesItsMind(t *testing.T) {
 	}
 	if _, err := io.ReadAll(rc); !errors.Is(err, manifest.ErrDigest) {
 		t.Errorf("got %v, want ErrDigest", err)
+	}
+}
+
+// raw is a memory that checks what it gives, unless it need not.
+type raw struct {
+	memory
+	mu      sync.Mutex
+	checked []manifest.Blob
+}
+
+func (r *raw) Open(b manifest.Blob) (io.ReadCloser, error) {
+	rc, err := r.memory.Open(b)
+	return readCloser{unread{}, rc}, err // only the presence of a blob is asked here
+}
+
+func (r *raw) Raw(b manifest.Blob) (io.ReadCloser, error) { return r.memory.Open(b) }
+
+var errEvicted = errors.New("evicted")
+
+func (r *raw) Check(_ context.Context, b manifest.Blob) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checked = append(r.checked, b)
+	return errEvicted
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+type unread struct{}
+
+func (unread) Read([]byte) (int, error) { return 0, errors.New("read although it need not be") }
+
+// A source that checks its bytes is read unchecked, for they are checked here;
+// and it is told what is wrong. Writing to a file gives the bytes of writing to
+// a pipe.
+func TestRawSource(t *testing.T) {
+	fix := newFixture(t)
+	src := &raw{memory: fix.blobs}
+	var pipe bytes.Buffer
+	id, err := Write(t.Context(), &pipe, fix.lock, src, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "a.satchel")
+	id2, err := Create(t.Context(), file, fix.lock, src, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, pipe.Bytes()) || id != id2 {
+		t.Errorf("Create gives %d bytes of %s, Write %d of %s; %v", len(got), id2, pipe.Len(), id, err)
+	}
+	if len(src.checked) != 0 {
+		t.Errorf("checked %v", src.checked)
+	}
+	bad := fix.lock.Targets[0].Packages[0].Blob
+	wrong := bytes.Repeat([]byte{7}, int(bad.Size))
+	fix.blobs[bad.SHA256] = wrong
+	for name, write := range map[string]func() error{
+		"Write": func() error {
+			_, err := Write(t.Context(), io.Discard, fix.lock, src, nil, nil)
+			return err
+		},
+		"Create": func() error {
+			_, err := Create(t.Context(), file, fix.lock, src, nil, nil)
+			return err
+		},
+	} {
+		src.checked = nil
+		err := write()
+		if !errors.Is(err, ErrCorrupt) || !errors.Is(err, errEvicted) || len(src.checked) != 1 || src.checked[0] != bad {
+			t.Errorf("%s: got %v, told of %v", name, err, src.checked)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, pipe.Bytes()) {
+		t.Errorf("the old bundle is not what it was: %d bytes, %v", len(got), err)
 	}
 }

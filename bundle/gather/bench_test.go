@@ -231,7 +231,7 @@ func BenchmarkGather(b *testing.B) {
 func gatherer(s *store.Store, url string) *Gatherer {
 	return &Gatherer{
 		Fetch: fetch.New(fetch.Options{}), Store: s,
-		Mirrors:  func(aptmirror.Pocket, bool) []string { return []string{url} },
+		Mirrors:  aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{"debian": {url}}},
 		Progress: func(string) fetch.Progress { return fetch.NoProgress{} },
 	}
 }
