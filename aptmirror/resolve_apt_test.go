@@ -128,9 +128,13 @@ func (w *aptWorld) write(t testing.TB, name string, data []byte) {
 // apt runs apt-get in the private world.
 func (w *aptWorld) apt(args ...string) (string, error) {
 	cmd := exec.Command("apt-get", args...)
-	cmd.Env = append(os.Environ(), "APT_CONFIG="+w.dir+"/apt.conf", "LC_ALL=C")
+	cmd.Env = w.env()
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+func (w *aptWorld) env() []string {
+	return append(os.Environ(), "APT_CONFIG="+w.dir+"/apt.conf", "LC_ALL=C")
 }
 
 // aptAnswer is what a run would change: "+name version arch" and "-name".
@@ -197,12 +201,33 @@ func difference(apt, ours []string) []string {
 	return diff[:min(len(diff), 12)]
 }
 
+// asked puts a question to a server, or else to apt-get -s; out is what apt-get
+// said.
+func (w *aptWorld) asked(s *aptServer, wishes []string, options ...string) (set []string, refused bool, out string, err error) {
+	if s != nil {
+		set, refused, err = s.answer(wishes)
+		return set, refused, "", err
+	}
+	set, refused, out = w.aptAnswer(append(append(slices.Clone(options), "install"), wishes...)...)
+	return set, refused, out, nil
+}
+
 // compare asks both, and returns what differs.
-func (w *aptWorld) compare(wishes []string) (diff []string, refused bool) {
-	apt, refused, out := w.aptAnswer(append([]string{"install"}, wishes...)...)
-	ours, _, err := ourAnswer(w.pool, Plan{Installed: w.status, Steps: []Step{{Why: "asked for", Wishes: wishes}}})
+func (w *aptWorld) compare(s *aptServer, wishes []string, options ...string) (diff []string, refused bool) {
+	apt, refused, out, err := w.asked(s, wishes, options...)
+	if err != nil {
+		return []string{err.Error()}, false
+	}
+	step := Step{Why: "asked for", Wishes: wishes}
+	if len(options) == 2 {
+		step.Release = options[1]
+	}
+	ours, _, err := ourAnswer(w.pool, Plan{Installed: w.status, Steps: []Step{step}})
 	switch {
 	case refused && err == nil:
+		if out == "" {
+			_, _, out, _ = w.asked(nil, wishes, options...)
+		}
 		return []string{"apt refuses: " + lastLines(out, 4)}, true
 	case !refused && err != nil:
 		return []string{"we refuse: " + err.Error()}, false
@@ -218,25 +243,30 @@ func lastLines(s string, n int) string {
 }
 
 // compareAll compares many lists, two at a time, and reports every difference.
-func (w *aptWorld) compareAll(t *testing.T, lists [][]string) {
+// options are none, or -t and a release.
+func (w *aptWorld) compareAll(t *testing.T, lists [][]string, options ...string) {
 	t.Helper()
 	var mu sync.Mutex
 	var refused, differ int
 	jobs := make(chan []string)
 	var wg sync.WaitGroup
-	for range 2 {
+	for range min(2, len(lists)) {
+		s := w.serve(t, options...)
 		wg.Go(func() {
 			for wishes := range jobs {
-				diff, no := w.compare(wishes)
+				diff, no := w.compare(s, wishes, options...)
 				mu.Lock()
 				if no {
 					refused++
 				}
 				if len(diff) > 0 {
 					differ++
-					t.Errorf("%s\n    %s", strings.Join(wishes, " "), strings.Join(diff, "\n    "))
+					t.Errorf("%s %s\n    %s", strings.Join(options, " "), strings.Join(wishes, " "), strings.Join(diff, "\n    "))
 				}
 				mu.Unlock()
+			}
+			if s != nil {
+				s.close(t)
 			}
 		})
 	}
@@ -273,6 +303,14 @@ func listCount(few, n int) int {
 	return few
 }
 
+// few is how many lists a short run compares: more if a question costs little.
+func few(slow, served int) int {
+	if aptServerLibrary() != "" {
+		return served
+	}
+	return slow
+}
+
 func mainIndex(t testing.TB) *testIndex {
 	return &testIndex{suite: "stable", codename: "bookworm", arch: "amd64", text: needApt(t)}
 }
@@ -283,5 +321,5 @@ func TestRandomListsAgainstApt(t *testing.T) {
 	if s := os.Getenv("SATCHEL_SEED"); s != "" {
 		fmt.Sscan(s, &seed)
 	}
-	w.compareAll(t, randomLists(w.packages, seed, listCount(6, 2000)))
+	w.compareAll(t, randomLists(w.packages, seed, listCount(few(6, 30), 2000)))
 }
