@@ -51,23 +51,27 @@ func ParseMoment(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s is no moment: write 2021-03-04T00:00:00Z, 20210304T000000Z or 2021-03-04, in UTC", quote(s))
 }
 
-// ReleaseMoments returns moments at which a snapshot service may have the very
-// release file that is dated date, likeliest first. An archive is seen by a
-// service some time after the Date that it signs, and for not longer than until
-// the next one: half an hour for Ubuntu, a quarter of a day for most of Debian,
-// months for a stable release.
-func ReleaseMoments(date time.Time) []time.Time {
-	return later(date, time.Hour, 6*time.Hour, 30*time.Minute, 3*time.Hour, 12*time.Hour, 24*time.Hour)
+// ReleaseMoments returns moments, none after now, at which a snapshot service may
+// have the very release file that is dated date, likeliest first. An archive is
+// seen by a service some time after the Date that it signs, and for not longer
+// than until the next one: half an hour for Ubuntu, a quarter of a day for most
+// of Debian, months for a stable release.
+func ReleaseMoments(date, now time.Time) []time.Time {
+	return past(now, date, time.Hour, 6*time.Hour, 30*time.Minute, 3*time.Hour, 12*time.Hour, 24*time.Hour)
 }
 
 // FileMoments is ReleaseMoments for files that an archive keeps for days:
 // packages, and indexes by their hash.
-func FileMoments(date time.Time) []time.Time { return later(date, 6*time.Hour, 24*time.Hour) }
+func FileMoments(date, now time.Time) []time.Time {
+	return past(now, date, 6*time.Hour, 24*time.Hour)
+}
 
-func later(date time.Time, times ...time.Duration) []time.Time {
+func past(now, date time.Time, later ...time.Duration) []time.Time {
 	var all []time.Time
-	for _, d := range times {
-		all = append(all, date.Add(d))
+	for _, d := range later {
+		if at := date.Add(d); !at.After(now) {
+			all = append(all, at)
+		}
 	}
 	return all
 }

@@ -73,8 +73,8 @@ func (g *Gatherer) places(lock *manifest.Lock, a manifest.ArchivePin) (places, e
 		return places{}, fmt.Errorf("reading the date of archive %s: %w", a.ID(), err)
 	}
 	now = now[:len(now):len(now)]
-	kept := append(now, g.Mirrors.Snapshots(a.Name, aptmirror.FileMoments(date)...)...)
-	return places{release: append(now, g.Mirrors.Snapshots(a.Name, aptmirror.ReleaseMoments(date)...)...), index: kept, pool: kept}, nil
+	kept := append(now, g.Mirrors.Snapshots(a.Name, aptmirror.FileMoments(date, g.Now)...)...)
+	return places{release: append(now, g.Mirrors.Snapshots(a.Name, aptmirror.ReleaseMoments(date, g.Now)...)...), index: kept, pool: kept}, nil
 }
 
 // closed tells whether the suite that an archive belongs to has moved to the

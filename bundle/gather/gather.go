@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"satchel/aptmirror"
 	"satchel/aptmirror/fetch"
@@ -23,6 +24,7 @@ type Gatherer struct {
 	Git      source.Options
 	Registry pull.Options
 	Mirrors  aptmirror.Mirrors
+	Now      time.Time // no snapshot is asked for what comes after it
 	Progress func(what string) fetch.Progress
 	Story    func(line string)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,7 +37,7 @@ func TestAddresses(t *testing.T) {
 			Packages: []manifest.PackagePin{{Name: "bash", Archive: "debian/bookworm", Path: "pool/b/bash.deb", Blob: blob("deb")}},
 		}},
 	}
-	g := &Gatherer{Mirrors: aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{
+	g := &Gatherer{Now: time.Date(2024, 1, 3, 3, 4, 5, 0, time.UTC), Mirrors: aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{
 		"debian": {"http://m/debian/", "file:///disc", "http://snap/@SNAPSHOTID@/"},
 	}}}
 	byHash := "dists/bookworm/main/binary-amd64/by-hash/SHA256/" + blob("index").SHA256.Hex()
@@ -75,6 +76,10 @@ func TestAddresses(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("moment %q: addresses (-want +got):\n%s", c.moment, diff)
 		}
+	}
+	lock.Archives[0].Date, lock.Archives[0].Snapshot = "2024-01-03T03:00:00Z", ""
+	if got, err := g.addresses(lock); err != nil || len(got[blob("deb").SHA256]) != 2 {
+		t.Errorf("the future is asked for: %q, %v", got[blob("deb").SHA256], err)
 	}
 	lock.Archives[0].Date = "yesterday"
 	lock.Archives[0].Snapshot = ""

@@ -67,7 +67,7 @@ func TestCheckSuite(t *testing.T) {
 // moment was asked for, in the beginning.
 func TestURLs(t *testing.T) {
 	date := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
-	p := &Planner{Mirrors: aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{
+	p := &Planner{Now: date.Add(36 * time.Hour), Mirrors: aptmirror.Mirrors{GivenOnly: true, Given: map[string][]string{
 		"debian": {"http://one.example/debian/", "http://snap.example/@SNAPSHOTID@/", "http://two.example/d"},
 	}}}
 	a := &archive{

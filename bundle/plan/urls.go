@@ -14,7 +14,7 @@ func (p *Planner) under(a *archive, path string) []string {
 	tops := []string{a.top}
 	if p.Snapshot.IsZero() {
 		tops = append(tops, p.Mirrors.Current(a.pocket, a.suite.Closed)...)
-		tops = append(tops, p.Mirrors.Snapshots(a.pocket.Archive, aptmirror.FileMoments(a.release.Date)...)...)
+		tops = append(tops, p.Mirrors.Snapshots(a.pocket.Archive, aptmirror.FileMoments(a.release.Date, p.Now)...)...)
 	} else {
 		tops = append(tops, p.Mirrors.Snapshots(a.pocket.Archive, p.Snapshot)...)
 		tops = append(tops, p.Mirrors.Current(a.pocket, a.suite.Closed)...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"satchel/aptmirror/fetch"
 	"satchel/bundle"
@@ -27,6 +28,9 @@ type gatherCmd struct {
 func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if (c.Lock == "") == (len(c.Descriptors) == 0) {
 		return fmt.Errorf("%w: gather takes either descriptors or --lock FILE", errUsage)
+	}
+	if c.Lock != "" && c.Snapshot != "" {
+		return fmt.Errorf("%w: --snapshot says when to lock; a lock has its moment already", errUsage)
 	}
 	if _, err := os.Stat(c.Output); err == nil && !c.Force {
 		return fmt.Errorf("%s is there already: give another name with -o, or --force to replace it", c.Output)
@@ -59,6 +63,9 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 	if err != nil {
 		return nil, err
 	}
+	if _, err := on.settings(c.Lock); err != nil { // for its mirrors
+		return nil, err
+	}
 	return lock, errors.Join(on.own(ctx, lock, c.Lock, c.Inputs), on.reimport(ctx, lock, c.Image))
 }
 
@@ -67,7 +74,7 @@ func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string)
 		return err
 	}
 	g := gather.Gatherer{
-		Fetch: o.fetch, Store: o.store, Git: o.git, Registry: pull.Options{Transport: o.fetch.Transport()}, Mirrors: o.mirrors,
+		Fetch: o.fetch, Store: o.store, Git: o.git, Registry: pull.Options{Transport: o.fetch.Transport()}, Mirrors: o.mirrors, Now: time.Now(),
 		Progress: o.progress, Story: o.ui.Step,
 	}
 	err := g.All(ctx, lock)

@@ -23,6 +23,7 @@ type lockFlags struct {
 	BasePackages   []string          `help:"Base packages instead of gitian's." placeholder:"LIST"`
 	ArchiveKeyring []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
 	Mirror         []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
+	AptSources     string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too." default:"/etc/apt" placeholder:"DIR"`
 	MirrorsOnly    bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
 	Snapshot       string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
 	IgnoreExpiry   bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
@@ -107,24 +108,32 @@ func (o *online) request(name string, f lockFlags) (plan.Request, error) {
 		o.ui.Stepf("%s: gitian does not know the key %q; it is ignored", name, k)
 	}
 	r := plan.Request{
-		Descriptor: d, Settings: &manifest.Settings{}, Inputs: f.Inputs,
+		Descriptor: d, Inputs: f.Inputs,
 		Commits: f.Commit, URLs: f.URL, Base: f.BasePackages, Image: o.image(f.Image),
 	}
+	r.Settings, err = o.settings(name)
+	return r, err
+}
+
+// settings reads the satchel.yaml beside a file, if there is one, and takes its
+// mirrors.
+func (o *online) settings(name string) (*manifest.Settings, error) {
 	beside := filepath.Join(filepath.Dir(name), "satchel.yaml")
-	text, err = os.ReadFile(beside)
+	text, err := os.ReadFile(beside)
 	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
+		return &manifest.Settings{}, nil
 	}
 	if err != nil {
-		return r, err
+		return nil, err
 	}
-	if r.Settings, err = manifest.ParseSettings(beside, text); err != nil {
-		return r, err
+	set, err := manifest.ParseSettings(beside, text)
+	if err != nil {
+		return nil, err
 	}
-	for name, urls := range r.Settings.Mirrors {
-		o.mirrors.Given[name] = append(o.mirrors.Given[name], urls...)
+	for archive, urls := range set.Mirrors {
+		o.mirrors.Given[archive] = append(o.mirrors.Given[archive], urls...)
 	}
-	return r, nil
+	return set, nil
 }
 
 // summary counts what a lock holds.

@@ -68,7 +68,7 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	if o.keyring, err = archiveKeys(f.ArchiveKeyring); err != nil {
 		return nil, err
 	}
-	if o.mirrors.Machine, err = machineSources("/etc/apt"); err != nil {
+	if o.mirrors.Machine, err = machineSources(f.AptSources); err != nil {
 		ui.Stepf("not using this machine's apt sources: %v", err)
 	}
 	if o.store, err = store.Open(filepath.Join(dir, "blobs")); err != nil {

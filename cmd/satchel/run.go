@@ -34,6 +34,7 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if err != nil {
 		return err
 	}
+	tellWaived(ui, v.Lock())
 	ui.Stepf("Bundle %s, engine %s", v.Identity(), engine.Name())
 	run := runner.Run{
 		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory},

@@ -48,6 +48,12 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 	}
 	for _, a := range l.Archives {
 		t.row("archive", a.ID(), a.Date, strings.Join(a.Components, " "), "signed by", strings.Join(a.SignedBy, " "))
+		if a.Snapshot != "" {
+			t.row("", "snapshot of", a.Snapshot)
+		}
+		for _, w := range a.Waived {
+			t.row("", "not checked", w)
+		}
 	}
 	for _, g := range l.Targets {
 		t.row("")

@@ -8,6 +8,7 @@ import (
 
 	"satchel/aptmirror"
 	"satchel/bundle"
+	"satchel/manifest"
 )
 
 // trustFlags say whom a bundle must be signed by; verify and run share them.
@@ -37,8 +38,18 @@ func (c *verifyCmd) Run(ctx context.Context, ui *ui) error {
 	for _, s := range report.Signatures {
 		ui.Step("signed by " + s.String())
 	}
+	tellWaived(ui, v.Lock())
 	ui.Stepf("%s: %s", c.Bundle, summary(v.Lock()))
 	return ui.answer("%s  %s\n", v.Identity(), c.Bundle)
+}
+
+// tellWaived says what whoever locked did not ask of the archives.
+func tellWaived(ui *ui, lock *manifest.Lock) {
+	for _, a := range lock.Archives {
+		for _, w := range a.Waived {
+			ui.Stepf("archive %s: locked without a check of its %s", a.ID(), w)
+		}
+	}
 }
 
 // open verifies a bundle: nothing of it is used before.
