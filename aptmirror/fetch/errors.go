@@ -27,6 +27,13 @@ type Attempt struct {
 	Err error  // of the last request
 }
 
+// Absent tells whether the answer was that there is no such file.
+func (a Attempt) Absent() bool {
+	s := (*StatusError)(nil)
+	gone := errors.As(a.Err, &s) && (s.Code == http.StatusNotFound || s.Code == http.StatusGone)
+	return gone || errors.Is(a.Err, fs.ErrNotExist)
+}
+
 // shown is how many failures the text of a MissingError has.
 const shown = 20
 
@@ -73,9 +80,7 @@ func (e *MissingError) Unwrap() []error {
 func (e *MissingError) NotFound() bool {
 	for _, f := range e.Jobs {
 		for _, a := range f.Tried {
-			s := (*StatusError)(nil)
-			gone := errors.As(a.Err, &s) && (s.Code == http.StatusNotFound || s.Code == http.StatusGone)
-			if !gone && !errors.Is(a.Err, fs.ErrNotExist) {
+			if !a.Absent() {
 				return false
 			}
 		}

@@ -101,6 +101,10 @@ func (c *Client) Close() {
 	}
 }
 
+// Sleep lets time pass by the client's clock. It returns ctx's error if that
+// ends first.
+func (c *Client) Sleep(ctx context.Context, d time.Duration) error { return c.o.Clock.Sleep(ctx, d) }
+
 func (o *Options) fill() {
 	orDefault(&o.PerHost, 8)
 	orDefault(&o.Total, 24)

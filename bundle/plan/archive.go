@@ -107,7 +107,8 @@ func (p *Planner) fetchIndexes(ctx context.Context, a *archive, files []manifest
 	for _, f := range files {
 		jobs = append(jobs, fetch.Job{Name: a.pin.ID() + " " + f.Path, URLs: p.indexURLs(a, f), Blob: f.Blob})
 	}
-	if err := p.Fetch.Fetch(ctx, p.Store, jobs, p.Progress("indexes")); err != nil {
+	err := p.settled(ctx, a, func() error { return p.Fetch.Fetch(ctx, p.Store, jobs, p.Progress("indexes")) })
+	if err != nil {
 		return fmt.Errorf("fetching the indexes of %s: %w", a.pin.ID(), err)
 	}
 	for _, f := range files {

@@ -41,6 +41,10 @@ type Planner struct {
 	// lock says so.
 	IgnoreExpiry bool
 
+	// Notes is a folder for what is known of release files that mirrors gave, so
+	// that the next run fetches them only if they have changed; "" for none.
+	Notes string
+
 	mu     sync.Mutex
 	suites map[string]*archive // archives read so far, by ID
 
@@ -59,8 +63,13 @@ type Request struct {
 	Image func(ctx context.Context, architecture string) (manifest.Image, error)
 }
 
-// Lock plans all requests. The answer is sorted and valid.
+// Lock plans all requests. The answer is sorted and valid. If an archive
+// changes while it is being read, all is planned again, a few times at most.
 func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
+	return p.rounds(func() (*manifest.Lock, error) { return p.lock(ctx, requests) })
+}
+
+func (p *Planner) lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
 	p.suites, p.universes = map[string]*archive{}, map[string]*universe{}
 	lock := &manifest.Lock{Version: manifest.LockVersion}
 	for _, r := range requests {

@@ -73,36 +73,81 @@ type foundRelease struct {
 }
 
 // releaseAt fetches and checks InRelease, or Release and Release.gpg where there
-// is no InRelease: it is younger than some suites.
-func (p *Planner) releaseAt(ctx context.Context, a *archive, top string) (f foundRelease, err error) {
-	get := func(name string) error {
-		text, _, err := p.Fetch.Get(ctx, []string{top + "/dists/" + a.pin.Suite + "/" + name}, maxRelease, fetch.Conditional{})
-		f.files, f.texts = append(f.files, name), append(f.texts, text)
-		return err
+// is no InRelease: it is younger than some suites. A file of an earlier run that
+// the server says is still the one, and that is not good any more, is fetched
+// anew: it may be the server that is wrong.
+func (p *Planner) releaseAt(ctx context.Context, a *archive, top string) (foundRelease, error) {
+	url := top + "/dists/" + a.pin.Suite + "/InRelease"
+	f, again, err := p.inRelease(ctx, a, url, false)
+	if again && err != nil {
+		f, _, err = p.inRelease(ctx, a, url, true)
 	}
 	var gone *fetch.MissingError
-	err = get("InRelease")
-	switch {
-	case err == nil:
-		f.release, f.signers, err = p.Keyring.VerifyInRelease(f.texts[0], p.Now)
-	case errors.As(err, &gone) && gone.NotFound():
-		f = foundRelease{}
-		if get("Release") != nil || get("Release.gpg") != nil {
-			return f, err // that of InRelease: it is what one looks for
-		}
-		f.release, f.signers, err = p.Keyring.VerifyRelease(f.texts[0], f.texts[1], p.Now)
+	if !errors.As(err, &gone) || !gone.NotFound() {
+		return f, err
+	}
+	f, e := p.detachedAt(ctx, a, strings.TrimSuffix(url, "InRelease"))
+	if errors.As(e, new(*fetch.MissingError)) {
+		e = err // that of InRelease: it is what one looks for
+	}
+	return f, e
+}
+
+// inRelease fetches and checks InRelease, and tells whether it is that of an
+// earlier run again.
+func (p *Planner) inRelease(ctx context.Context, a *archive, url string, anew bool) (f foundRelease, again bool, err error) {
+	text, meta, err := p.getRelease(ctx, url, anew)
+	if err != nil {
+		return f, false, err
+	}
+	f = foundRelease{files: []string{"InRelease"}, texts: [][]byte{text}}
+	if f.release, f.signers, err = p.Keyring.VerifyInRelease(text, p.Now); err == nil {
+		f.waived, err = p.judge(a, f)
 	}
 	if err != nil {
-		return f, err
+		return f, meta.NotModified, err
 	}
+	if err := p.remember(meta, text); err != nil {
+		p.Story(fmt.Sprintf("not noting for the next time what %s gave: %v", fetch.Redact(url), err))
+	}
+	return f, meta.NotModified, nil
+}
+
+// detachedAt fetches and checks Release and Release.gpg. When they do not belong
+// together, the one may be older than the other: they are read again.
+func (p *Planner) detachedAt(ctx context.Context, a *archive, dir string) (f foundRelease, err error) {
+	for range maxRounds {
+		f = foundRelease{files: []string{"Release", "Release.gpg"}}
+		for _, name := range f.files {
+			text, _, err := p.Fetch.Get(ctx, []string{dir + name}, maxRelease, fetch.Conditional{})
+			if err != nil {
+				return f, err
+			}
+			f.texts = append(f.texts, text)
+		}
+		f.release, f.signers, err = p.Keyring.VerifyRelease(f.texts[0], f.texts[1], p.Now)
+		if err == nil {
+			f.waived, err = p.judge(a, f)
+			return f, err
+		}
+		now, _, e := p.Fetch.Get(ctx, []string{dir + "Release"}, maxRelease, fetch.Conditional{})
+		if e != nil || bytes.Equal(now, f.texts[0]) {
+			break
+		}
+	}
+	return f, err
+}
+
+// judge tells whether a release file that is well signed is the one that is
+// looked for, and what about it is overlooked.
+func (p *Planner) judge(a *archive, f foundRelease) ([]manifest.Waiver, error) {
 	if err := checkSuite(a.pin.Suite, f.release); err != nil {
-		return f, err
+		return nil, err
 	}
 	if err := p.checkSigner(a.suite, f.signers); err != nil {
-		return f, err
+		return nil, err
 	}
-	f.waived, err = p.timely(a.suite, f.release)
-	return f, err
+	return p.timely(a.suite, f.release)
 }
 
 // timely judges the dates of a release file: against the moment of the snapshot

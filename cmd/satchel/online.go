@@ -44,6 +44,7 @@ func (g *globals) cacheDir() (string, error) {
 // online is what the connected half works with.
 type online struct {
 	ui      *ui
+	dir     string // the cache
 	store   *store.Store
 	fetch   *fetch.Client
 	git     source.Options
@@ -57,7 +58,7 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &online{ui: ui, mirrors: aptmirror.Mirrors{Given: map[string][]string{}, GivenOnly: f.MirrorsOnly}}
+	o := &online{ui: ui, dir: dir, mirrors: aptmirror.Mirrors{Given: map[string][]string{}, GivenOnly: f.MirrorsOnly}}
 	for _, m := range f.Mirror {
 		name, url, ok := strings.Cut(m, "=")
 		if !ok {
