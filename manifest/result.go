@@ -66,6 +66,16 @@ func DebName(name, version, architecture string) string {
 	return name + "_" + strings.ReplaceAll(version, ":", "%3a") + "_" + architecture + ".deb"
 }
 
+// SplitDebName takes DebName's name apart. Of what is none, all is the name.
+func SplitDebName(s string) (name, version, architecture string) {
+	stem, ok := strings.CutSuffix(s, ".deb")
+	parts := strings.Split(stem, "_")
+	if !ok || len(parts) != 3 {
+		return s, "", ""
+	}
+	return parts[0], strings.NewReplacer("%3a", ":", "%3A", ":").Replace(parts[1]), parts[2]
+}
+
 // Marshal writes r byte for byte as Ruby's YAML library (Psych 4 with libyaml
 // 0.2.5) writes gbuild's report and, if Release is set, gsign's assert. It
 // refuses what a reader would take for something else.
