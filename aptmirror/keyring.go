@@ -25,6 +25,14 @@ type Keyring struct {
 	ids    map[uint64][]*signingKey // by key ID
 }
 
+func newKeyring() *Keyring {
+	return &Keyring{
+		certs:  make(map[string]*cert),
+		prints: make(map[string][]*signingKey),
+		ids:    make(map[uint64][]*signingKey),
+	}
+}
+
 // ReadKeyring reads a keyring as gpg --export writes it and as
 // /usr/share/keyrings holds it: binary, or ASCII-armoured; several may stand
 // one after the other. Keys of a kind that is not known are left out; if none
@@ -36,11 +44,7 @@ type Keyring struct {
 // a key is trusted because it is in the keyring, and its self-signatures only
 // limit what it may do.
 func ReadKeyring(name string, data []byte) (*Keyring, error) {
-	k := &Keyring{
-		certs:  make(map[string]*cert),
-		prints: make(map[string][]*signingKey),
-		ids:    make(map[uint64][]*signingKey),
-	}
+	k := newKeyring()
 	if len(data) > maxKeyring {
 		return nil, fmt.Errorf("reading keyring %s: more than %d bytes: %w", name, maxKeyring, ErrTooBig)
 	}
@@ -53,13 +57,49 @@ func ReadKeyring(name string, data []byte) (*Keyring, error) {
 	if len(k.certs) == 0 {
 		return nil, fmt.Errorf("reading keyring %s: it has no key that can be used", name)
 	}
+	k.index()
+	return k, nil
+}
+
+// index finds keys by fingerprint and ID.
+func (k *Keyring) index() {
 	for _, print := range k.Fingerprints() {
 		for _, key := range k.certs[print].keys {
 			k.prints[key.fingerprint] = append(k.prints[key.fingerprint], key)
 			k.ids[key.pk.KeyId] = append(k.ids[key.pk.KeyId], key)
 		}
 	}
-	return k, nil
+}
+
+// JoinKeyrings returns the keys of all keyrings as one. Of a key that several
+// hold, what any copy says holds.
+func JoinKeyrings(keyrings ...*Keyring) (*Keyring, error) {
+	all := newKeyring()
+	copies := map[string][][]byte{} // of keys that are there twice
+	for _, k := range keyrings {
+		for print, c := range k.certs {
+			if old := all.certs[print]; old != nil && old != c {
+				if copies[print] == nil {
+					copies[print] = slices.Clone(old.raw)
+				}
+				copies[print] = append(copies[print], c.raw...)
+			}
+			all.certs[print] = c
+		}
+	}
+	if len(all.certs) > maxCerts {
+		return nil, fmt.Errorf("joining keyrings: more than %d keys: %w", maxCerts, ErrTooBig)
+	}
+	for print, raws := range copies {
+		delete(all.certs, print)
+		for _, raw := range raws {
+			if err := all.readPackets(raw); err != nil {
+				return nil, fmt.Errorf("joining keyrings: %w", err)
+			}
+		}
+	}
+	all.index()
+	return all, nil
 }
 
 // read takes the keys of data, armoured or not.

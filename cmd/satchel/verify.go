@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"satchel/aptmirror"
@@ -105,7 +104,7 @@ func (t trustFlags) policy() (bundle.Policy, error) {
 
 // readKeyrings reads OpenPGP keyrings into one.
 func readKeyrings(names []string) (*aptmirror.Keyring, error) {
-	var all []byte
+	var all []*aptmirror.Keyring
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -115,11 +114,7 @@ func readKeyrings(names []string) (*aptmirror.Keyring, error) {
 		if err != nil {
 			return nil, err
 		}
-		binary, err := one.Subset(one.Fingerprints()) // some files are armoured
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, binary...)
+		all = append(all, one)
 	}
-	return aptmirror.ReadKeyring(strings.Join(names, ", "), all)
+	return aptmirror.JoinKeyrings(all...)
 }
