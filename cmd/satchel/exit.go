@@ -11,13 +11,15 @@ import (
 
 // The exit codes, as README.md and OFFLINE.md publish them.
 const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitNotVerified = 3
-	exitMissing     = 6
-	exitNetwork     = 7
-	exitInterrupted = 130
+	exitDone         = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitNotVerified  = 3
+	exitDiffer       = 4
+	exitIncomparable = 5
+	exitMissing      = 6
+	exitNetwork      = 7
+	exitInterrupted  = 130
 )
 
 // errInterrupted is the cause of a context that a signal ended.
@@ -25,6 +27,13 @@ var errInterrupted = errors.New("interrupted")
 
 // errUsage marks a command line that parses but makes no sense.
 var errUsage = errors.New("usage")
+
+// How a comparison ends when it is not that all agree.
+var (
+	errNotVouched   = errors.New("not signed by those who must sign it")
+	errDiffer       = errors.New("outputs differ")
+	errIncomparable = errors.New("not comparable")
+)
 
 // exitCode says how the program ends after err.
 func exitCode(err error) int {
@@ -37,8 +46,12 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, errUsage):
 		return exitUsage
-	case errors.Is(err, bundle.ErrUntrusted), errors.Is(err, bundle.ErrCorrupt), errors.Is(err, bundle.ErrArchive):
+	case errors.Is(err, bundle.ErrUntrusted), errors.Is(err, bundle.ErrCorrupt), errors.Is(err, bundle.ErrArchive), errors.Is(err, errNotVouched):
 		return exitNotVerified
+	case errors.Is(err, errDiffer):
+		return exitDiffer
+	case errors.Is(err, errIncomparable):
+		return exitIncomparable
 	case errors.Is(err, bundle.ErrMissing), errors.As(err, &missing):
 		return exitMissing
 	case errors.As(err, &script) && len(script.Lookups) > 0:
