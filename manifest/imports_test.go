@@ -59,7 +59,7 @@ var importRules = []rule{
 	{imports: []string{"gopkg.in/yaml.v3"}, in: []string{"manifest"}, why: "reads documents"},
 	{imports: []string{"github.com/google/go-containerregistry/"}, in: []string{"imagestore", "imagestore/pull", "bundle"}, tests: true, why: "is for images"},
 	{imports: []string{"github.com/mholt/archiver/v4"}, in: []string{"imagestore"}, why: "reads foreign tarballs"},
-	{imports: []string{"github.com/ProtonMail/"}, in: []string{"aptmirror", "bundle/sign"}, tests: true, why: "checks OpenPGP signatures"},
+	{imports: []string{"github.com/ProtonMail/"}, in: []string{"aptmirror", "bundle/sigs"}, tests: true, why: "checks OpenPGP signatures"},
 }
 
 // pureRooms do nothing but compute: they see no environment and no clock.

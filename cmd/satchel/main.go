@@ -23,6 +23,7 @@ type cli struct {
 	Why     whyCmd     `cmd:"" help:"Explain why a package is in a lock or a bundle."`
 	Sign    signCmd    `cmd:"" help:"Verify a bundle and add a signature."`
 	Run     runCmd     `cmd:"" help:"Verify a bundle and build it in a container without network (offline)."`
+	Attest  attestCmd  `cmd:"" help:"Write the assert of a result into a gitian.sigs tree, and sign it."`
 	Compare compareCmd `cmd:"" help:"Say whether results, asserts or a gitian.sigs tree agree, who signed, and why outputs differ."`
 	Clean   cleanCmd   `cmd:"" help:"Remove prepared environments and what killed runs left."`
 

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"satchel/bundle/sigs"
+	"satchel/manifest"
+)
+
+type attestCmd struct {
+	Result  []string `arg:"" type:"existingpath" help:"Result folders, NAME-res.yml files, or asserts that are to be signed."`
+	Signer  string   `required:"" help:"Your name in the tree: the folder of your asserts." placeholder:"NAME"`
+	Release []string `help:"What was released: VERSION-PLATFORM, as 1.0-linux. With several results, NAME=RELEASE for each." placeholder:"[NAME=]RELEASE" sep:"none"`
+	Dir     string   `short:"d" help:"The gitian.sigs tree." default:"gitian.sigs" placeholder:"DIR"`
+	Key     string   `help:"What signs: gpg:ID (agent, smartcard), a file with an OpenPGP secret key or an SSH key, or a .pub file whose key the ssh-agent holds. Without it, gpg signs as NAME." placeholder:"KEY" xor:"key"`
+	NoSign  bool     `help:"Write asserts without signatures; the same command with a key adds them, here or elsewhere." xor:"key"`
+	GPG     string   `name:"gpg" help:"The gpg program." default:"gpg" placeholder:"PROGRAM"`
+	DryRun  bool     `help:"Say what would be written, and write nothing."`
+	JSON    bool     `name:"json" help:"Print what was written as JSON."`
+}
+
+// attested is what --json prints for each result.
+type attested struct {
+	File      string `json:"file"`                // in the tree
+	Signature string `json:"signature,omitempty"` // likewise
+	Wrote     bool   `json:"wrote"`               // false: the very same was there
+	Signed    bool   `json:"signed"`              // by this run
+}
+
+// Run checks every result first, then signs, then writes: what is refused leaves
+// the tree as it was.
+func (c *attestCmd) Run(ctx context.Context, ui *ui) error {
+	results, err := c.results()
+	if err != nil {
+		return err
+	}
+	tree, err := c.tree()
+	if err != nil {
+		return err
+	}
+	var plan []*sigs.Addition
+	for _, r := range results {
+		release, err := c.releaseOf(r)
+		if err != nil {
+			return err
+		}
+		a, err := sigs.Plan(tree, *r, release, c.Signer)
+		var exists *sigs.ExistsError
+		if errors.As(err, &exists) {
+			ui.Step(strings.TrimSuffix(exists.Diff, "\n"))
+			return fmt.Errorf("%w: %w", errDiffer, err)
+		}
+		if err != nil {
+			return err
+		}
+		plan = append(plan, a)
+	}
+	if c.DryRun {
+		return c.print(ui, plan, false)
+	}
+	signatures, err := c.sign(ctx, ui, plan)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return fmt.Errorf("making the tree: %w", err)
+	}
+	root, err := os.OpenRoot(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for i, a := range plan {
+		if err := a.Write(root, signatures[i]); err != nil {
+			return err
+		}
+	}
+	return c.print(ui, plan, !c.NoSign)
+}
+
+// results reads what is to be attested, and checks output files that are at hand.
+func (c *attestCmd) results() ([]*manifest.Result, error) {
+	var all []*manifest.Result
+	names := map[string]string{}
+	for _, what := range c.Result {
+		files, isTree, err := statementFiles(what)
+		if err != nil {
+			return nil, err
+		}
+		if isTree {
+			return nil, fmt.Errorf("reading %s: it holds no NAME-res.yml", what)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			r, err := manifest.ParseResult(file, data)
+			if err != nil {
+				return nil, err
+			}
+			if old, ok := names[r.Name]; ok {
+				return nil, fmt.Errorf("%w: %s and %s are both results of %s", errUsage, old, file, r.Name)
+			}
+			names[r.Name] = file
+			if err := checkOutputs(filepath.Join(filepath.Dir(file), "out"), r.Out); err != nil {
+				return nil, err
+			}
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// checkOutputs compares a result with the output files beside it, if they are
+// there: nobody should sign for files that are others.
+func checkOutputs(dir string, sums []manifest.FileSum) error {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the outputs: %w", err)
+	}
+	defer root.Close()
+	for _, s := range sums {
+		got, err := hashFile(root.FS(), s.Path)
+		if err != nil {
+			return fmt.Errorf("checking %s: %w", filepath.Join(dir, s.Path), err)
+		}
+		if got != s.SHA256 {
+			return fmt.Errorf("%w: %s has sha256 %s, and the result says %s", errDiffer, filepath.Join(dir, s.Path), got.Hex(), s.SHA256.Hex())
+		}
+	}
+	return nil
+}
+
+// tree is what the tree holds now; it may not be there yet.
+func (c *attestCmd) tree() (fs.FS, error) {
+	if _, err := os.Stat(c.Dir); errors.Is(err, fs.ErrNotExist) {
+		return emptyFS{}, nil
+	}
+	root, err := os.OpenRoot(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the tree: %w", err)
+	}
+	return root.FS(), nil // open until the program ends
+}
+
+// emptyFS is a folder that is not there yet.
+type emptyFS struct{}
+
+func (emptyFS) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// releaseOf is the release of a result: its own, the one of its name, or the one
+// for all.
+func (c *attestCmd) releaseOf(r *manifest.Result) (string, error) {
+	release := r.Release
+	for _, s := range c.Release {
+		name, own, named := strings.Cut(s, "=")
+		switch {
+		case named && name == r.Name:
+			release = own
+		case !named && len(c.Release) == 1:
+			release = s
+		case !named:
+			return "", fmt.Errorf("%w: with several releases each is NAME=RELEASE, and %q is not", errUsage, s)
+		}
+	}
+	switch {
+	case release == "":
+		return "", fmt.Errorf("%w: say what %s is a release of: --release VERSION-PLATFORM", errUsage, r.Name)
+	case r.Release != "" && r.Release != release:
+		return "", fmt.Errorf("%w: the assert of %s is for release %s, not for %s", errUsage, r.Name, r.Release, release)
+	}
+	return release, nil
+}
+
+// sign makes the signatures that are missing; nil where there is one.
+func (c *attestCmd) sign(ctx context.Context, ui *ui, plan []*sigs.Addition) ([][]byte, error) {
+	out := make([][]byte, len(plan))
+	if c.NoSign {
+		return out, nil
+	}
+	var s sigs.Signer
+	for i, a := range plan {
+		if a.Signed {
+			ui.Stepf("%s is signed already", a.File)
+			continue
+		}
+		if s == nil {
+			var err error
+			if s, err = c.signer(ctx); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if out[i], err = s.Sign(ctx, a.Doc); err != nil {
+			return nil, err
+		}
+		ui.Stepf("%s: signed by %s", a.File, s.Name())
+	}
+	return out, nil
+}
+
+func (c *attestCmd) print(ui *ui, plan []*sigs.Addition, signed bool) error {
+	all := []attested{}
+	for _, a := range plan {
+		t := attested{File: a.File, Wrote: !a.Exists && !c.DryRun, Signed: signed && !a.Signed}
+		if signed || a.Signed {
+			t.Signature = a.SigFile()
+		}
+		all = append(all, t)
+		if c.DryRun && a.Exists {
+			ui.Stepf("%s is there already, the very same", a.File)
+		} else if c.DryRun {
+			ui.Stepf("%s would be written", a.File)
+		}
+	}
+	if c.JSON {
+		return ui.json(all)
+	}
+	for _, t := range all {
+		if err := ui.answer("%s\n", filepath.Join(c.Dir, t.File)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
