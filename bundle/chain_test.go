@@ -7,10 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
-
 	"satchel/aptmirror"
+	"satchel/aptmirror/archivetest"
 	"satchel/manifest"
 )
 
@@ -163,14 +161,10 @@ func TestChain(t *testing.T) {
 func detached(more string) func(t *testing.T, a *archive, f *fixture) {
 	return func(t *testing.T, a *archive, f *fixture) {
 		text := a.release(map[string][]byte{"main/binary-amd64/Packages.gz": gz(a.packages()), "main/source/Sources.gz": gz(a.sources())})
-		var sig bytes.Buffer
-		when := &packet.Config{Time: func() time.Time { return a.date.Add(3 * time.Hour) }} // by hand, hours later
-		if err := openpgp.DetachSign(&sig, a.key, bytes.NewReader(text), when); err != nil {
-			t.Fatal(err)
-		}
+		sig := archivetest.DetachSign(t, text, a.date.Add(3*time.Hour), a.key) // by hand, hours later
 		f.lock.Archives[0].Release = []manifest.ArchiveFile{
 			{Path: "Release", Blob: f.blobs.add(append(text, more...))},
-			{Path: "Release.gpg", Blob: f.blobs.add(sig.Bytes())},
+			{Path: "Release.gpg", Blob: f.blobs.add(sig)},
 		}
 	}
 }

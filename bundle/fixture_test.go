@@ -7,8 +7,6 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -20,11 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"golang.org/x/crypto/ssh"
 
+	"satchel/aptmirror/archivetest"
 	"satchel/manifest"
 )
 
@@ -55,7 +51,7 @@ func (m memory) Put(_ context.Context, b manifest.Blob, r io.Reader) error {
 
 // archive is a Debian archive of one suite, signed by a key of its own.
 type archive struct {
-	key  *openpgp.Entity
+	key  *archivetest.Key
 	debs []fakeDeb
 	date time.Time
 	more []byte // further stanzas of the index
@@ -70,13 +66,7 @@ func (d fakeDeb) path() string {
 func newArchive(t testing.TB) *archive {
 	t.Helper()
 	date := time.Date(2024, 5, 4, 3, 2, 1, 0, time.UTC)
-	key, err := openpgp.NewEntity("Archive", "", "archive@example.org", &packet.Config{
-		Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return date.Add(-time.Hour) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &archive{key: key, date: date, debs: []fakeDeb{
+	return &archive{key: archivetest.NewKey(t), date: date, debs: []fakeDeb{
 		{"base-files", "12.4", "amd64", "the base-files package"},
 		{"bash", "5.2-2", "amd64", "the bash package"},
 		{"tzdata", "2024a", "all", strings.Repeat("time zones ", 200)},
@@ -127,53 +117,12 @@ func (a *archive) release(files map[string][]byte) []byte {
 
 func (a *archive) inRelease(t testing.TB, release []byte) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w, err := clearsign.Encode(&out, a.key.PrivateKey, &packet.Config{Time: func() time.Time { return a.date }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Write(release)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	out.WriteByte('\n')
-	return withChecksum(t, out.Bytes())
-}
-
-// withChecksum adds the armour's CRC-24 (RFC 4880, 6.1), which gpg writes and
-// go-crypto leaves out.
-func withChecksum(t testing.TB, armoured []byte) []byte {
-	t.Helper()
-	const end = "-----END PGP SIGNATURE-----"
-	_, body, ok := bytes.Cut(armoured, []byte("-----BEGIN PGP SIGNATURE-----\n\n"))
-	if !ok {
-		t.Fatal("no armoured signature")
-	}
-	body, _, _ = bytes.Cut(body, []byte(end))
-	raw, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(body), "\n", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	crc := uint32(0xB704CE)
-	for _, b := range raw {
-		crc ^= uint32(b) << 16
-		for range 8 {
-			if crc <<= 1; crc&0x1000000 != 0 {
-				crc ^= 0x1864CFB
-			}
-		}
-	}
-	sum := "=" + base64.StdEncoding.EncodeToString([]byte{byte(crc >> 16), byte(crc >> 8), byte(crc)}) + "\n"
-	return bytes.Replace(armoured, []byte(end), []byte(sum+end), 1)
+	return archivetest.ClearSign(t, release, a.date, a.key)
 }
 
 func (a *archive) keyring(t testing.TB) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	if err := a.key.Serialize(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return a.key.Public(t)
 }
 
 // fixture is a lock and the blobs that it names.
@@ -193,7 +142,7 @@ func (a *archive) fixture(t testing.TB) *fixture {
 	}
 	pin := manifest.ArchivePin{
 		Name: "debian", Suite: "bookworm", Components: []string{"main"}, Date: a.date.Format(time.RFC3339),
-		SignedBy: []string{strings.ToUpper(hex.EncodeToString(a.key.PrimaryKey.Fingerprint))},
+		SignedBy: []string{a.key.Fingerprint()},
 		Keyring:  m.add(a.keyring(t)),
 		Release:  []manifest.ArchiveFile{{Path: "InRelease", Blob: m.add(a.inRelease(t, a.release(files)))}},
 		Indexes: []manifest.ArchiveFile{
