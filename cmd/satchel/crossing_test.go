@@ -54,6 +54,7 @@ func TestCrossing(t *testing.T) {
 	}
 	t.Run("same", c.same)
 	t.Run("image", c.image)
+	t.Run("ubuntu", c.ubuntu)
 	t.Run("readme", c.readme)
 	t.Run("interrupted", c.interrupted)
 	t.Run("disk full", c.full)
