@@ -8,21 +8,12 @@ import (
 )
 
 func (c *lockChecker) archive(path string, a ArchivePin) {
-	c.check(join(path, "name"), CheckName(a.Name))
-	if err := checkPath(a.Suite); err != nil || !word(a.Suite, ".-/+~") {
-		c.bad(join(path, "suite"), "%q is no suite", shorten(a.Suite))
-	}
+	c.archiveName(path, a.Name, a.Suite)
 	c.words(join(path, "components"), a.Components, func(s string) bool { return word(s, ".-/") && checkPath(s) == nil })
 	c.words(join(path, "signed-by"), a.SignedBy, func(s string) bool {
 		return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789ABCDEF") == ""
 	})
-	c.moment(join(path, "date"), a.Date)
-	if a.Snapshot != "" {
-		c.moment(join(path, "snapshot"), a.Snapshot)
-		if a.Snapshot < a.Date { // both are in one form
-			c.bad(join(path, "snapshot"), "at %s there was no Release dated %s", shorten(a.Snapshot), shorten(a.Date))
-		}
-	}
+	c.dates(path, a.Date, a.Snapshot)
 	last := ""
 	for i, w := range a.Waived {
 		p := fmt.Sprintf("%s.waived[%d]", path, i)
@@ -44,6 +35,25 @@ func (c *lockChecker) archive(path string, a ArchivePin) {
 		c.bad(join(path, "indexes"), "there is none")
 	}
 	c.archiveFiles(join(path, "indexes"), a.Indexes)
+}
+
+func (c *lockChecker) archiveName(path, name, suite string) {
+	c.check(join(path, "name"), CheckName(name))
+	if err := checkPath(suite); err != nil || !word(suite, ".-/+~") {
+		c.bad(join(path, "suite"), "%q is no suite", shorten(suite))
+	}
+}
+
+// dates checks those of an archive; it has a snapshot only if one was asked for.
+func (c *lockChecker) dates(path, date, snapshot string) {
+	c.moment(join(path, "date"), date)
+	if snapshot == "" {
+		return
+	}
+	c.moment(join(path, "snapshot"), snapshot)
+	if snapshot < date { // both are in one form
+		c.bad(join(path, "snapshot"), "at %s there was no Release dated %s", shorten(snapshot), shorten(date))
+	}
 }
 
 // moment wants a time in the one form of RFC 3339 that ends in Z.

@@ -17,7 +17,7 @@ import (
 func schemas(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	all := map[string]map[string]any{}
-	for _, name := range []string{"lock", "descriptor", "result", "bundle"} {
+	for _, name := range []string{"lock", "descriptor", "result", "bundle", "needs"} {
 		name += ".schema.json"
 		data, err := os.ReadFile("../docs/" + name)
 		if err != nil {
@@ -239,7 +239,7 @@ func jsonFields(t reflect.Type) []jsonField {
 
 func TestSchemasAndStructs(t *testing.T) {
 	w := &schemaWalk{all: schemas(t)}
-	for name, v := range map[string]any{"lock": Lock{}, "descriptor": Descriptor{}, "result": Result{}, "bundle": BundleView{}} {
+	for name, v := range map[string]any{"lock": Lock{}, "descriptor": Descriptor{}, "result": Result{}, "bundle": BundleView{}, "needs": Needs{}} {
 		file := name + ".schema.json"
 		w.goType(name, file, w.all[file], reflect.TypeOf(v))
 	}
@@ -289,6 +289,7 @@ func TestSchemasAndValues(t *testing.T) {
 	conform(t, w, "lock", l)
 	conform(t, w, "bundle", BundleView{Identity: l.Descriptors[0].SHA256.String(), Size: 1, Lock: l, Targets: l.Targets, Blobs: l.Blobs(),
 		Signatures: []SignatureView{{Kind: "ssh", KeyFingerprint: "SHA256:x"}}})
+	conform(t, w, "needs", sampleNeeds())
 	for name, data := range corpus(t, "descriptors", "*.yml") {
 		if d, err := ParseDescriptor(name, data); err == nil {
 			conform(t, w, "descriptor", d)

@@ -53,11 +53,12 @@ type Built struct {
 
 // ScriptError says that a build script failed.
 type ScriptError struct {
-	Target  string
-	Exit    int      // the script's status
-	Lookups []string // host names that it asked for: it wanted the network
-	Log     string   // file with all that it printed
-	Tail    string   // the last of it
+	Descriptor string
+	Target     string   // suite-architecture
+	Exit       int      // the script's status
+	Lookups    []string // host names that it asked for: it wanted the network
+	Log        string   // file with all that it printed
+	Tail       string   // the last of it
 }
 
 // Error names the status, the log and the hosts.
@@ -199,6 +200,10 @@ func (r *Run) target(ctx context.Context, pin manifest.DescriptorPin, d *manifes
 	}
 	defer proc.Close()
 	if err := r.script(ctx, proc, plan, keep, name, filepath.Join(dir, "logs", name+"-build.log"), results); err != nil {
+		var se *ScriptError
+		if errors.As(err, &se) {
+			se.Descriptor = pin.Name
+		}
 		return Environment{}, err
 	}
 	return env, keep.save()

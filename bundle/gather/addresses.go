@@ -3,47 +3,56 @@ package gather
 import (
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"satchel/aptmirror"
 	"satchel/manifest"
 )
 
-// addresses says where each blob may be found.
+// addresses says where each blob of a lock may be found.
 func (g *Gatherer) addresses(lock *manifest.Lock) (map[manifest.Digest][]string, error) {
-	urls := map[manifest.Digest][]string{}
-	pool := map[string][]string{} // archive ID → tops for what is below pool
+	tops := map[string]places{}
 	for _, a := range lock.Archives {
-		p, err := g.places(lock, a)
+		p, err := g.places(a.Name, a.Suite, a.Date, a.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		pool[a.ID()] = p.pool
-		dists := "dists/" + a.Suite + "/"
-		for _, f := range a.Release {
-			urls[f.SHA256] = aptmirror.Below(p.release, dists+f.Path)
-		}
-		for _, f := range a.Indexes {
-			byHash := dists + path.Dir(f.Path) + "/by-hash/SHA256/" + f.SHA256.Hex()
-			urls[f.SHA256] = append(aptmirror.Below(p.index, byHash), aptmirror.Below(p.release, dists+f.Path)...)
+		tops[a.ID()] = p
+	}
+	all := map[manifest.Digest][]string{}
+	for sum, b := range origins(lock) {
+		b.SHA256 = sum
+		if list := urls(b, tops); len(list) > 0 {
+			all[sum] = list
 		}
 	}
-	for _, t := range lock.Targets {
-		for _, p := range t.Packages {
-			urls[p.SHA256] = aptmirror.Below(pool[p.Archive], p.Path)
-		}
+	return all, nil
+}
+
+// urls are the addresses of a blob; tops has its archive.
+func urls(b manifest.NeededBlob, tops map[string]places) []string {
+	var all []string
+	if b.URL != "" {
+		all = append(all, b.URL)
 	}
-	for _, d := range lock.Descriptors {
-		for _, f := range d.Files {
-			switch {
-			case f.URL != "":
-				urls[f.SHA256] = []string{f.URL}
-			case f.Archive != "":
-				urls[f.SHA256] = aptmirror.Below(pool[f.Archive], f.Path)
-			}
-		}
+	p, ok := tops[b.Archive]
+	if !ok {
+		return all
 	}
-	return urls, nil
+	if !strings.HasPrefix(b.Path, "dists/") {
+		return append(all, aptmirror.Below(p.pool, b.Path)...)
+	}
+	if name := path.Base(b.Path); name != "InRelease" && name != "Release" && name != "Release.gpg" {
+		all = append(all, aptmirror.Below(p.index, byHash(b.Path, b.SHA256))...)
+	}
+	return append(all, aptmirror.Below(p.release, b.Path)...)
+}
+
+// byHash is where an index is for some days after its path has another.
+func byHash(index string, sum manifest.Digest) string {
+	return path.Dir(index) + "/by-hash/SHA256/" + sum.Hex()
 }
 
 // places are the tops of an archive, in the order in which they are asked, for
@@ -57,39 +66,38 @@ type places struct {
 // places asks an archive as it is now before it troubles a snapshot service, but
 // for the release files and indexes of a moment, which it can hardly have.
 // Without a moment in the lock, the date of the release file tells which.
-func (g *Gatherer) places(lock *manifest.Lock, a manifest.ArchivePin) (places, error) {
-	now := g.Mirrors.Current(aptmirror.Pocket{Archive: a.Name, Suite: a.Suite, Components: a.Components}, closed(lock, a))
-	if a.Snapshot != "" {
-		at, err := time.Parse(time.RFC3339, a.Snapshot)
+func (g *Gatherer) places(archive, suite, date, snapshot string) (places, error) {
+	now := g.Mirrors.Current(pocket(archive, suite))
+	if snapshot != "" {
+		at, err := time.Parse(time.RFC3339, snapshot)
 		if err != nil {
-			return places{}, fmt.Errorf("reading the moment of archive %s: %w", a.ID(), err)
+			return places{}, fmt.Errorf("reading the moment of archive %s/%s: %w", archive, suite, err)
 		}
-		then := g.Mirrors.Snapshots(a.Name, at)
+		then := g.Mirrors.Snapshots(archive, at)
 		first := append(then[:len(then):len(then)], now...)
 		return places{release: first, index: first, pool: append(now, then...)}, nil
 	}
-	date, err := time.Parse(time.RFC3339, a.Date)
+	at, err := time.Parse(time.RFC3339, date)
 	if err != nil {
-		return places{}, fmt.Errorf("reading the date of archive %s: %w", a.ID(), err)
+		return places{}, fmt.Errorf("reading the date of archive %s/%s: %w", archive, suite, err)
 	}
 	now = now[:len(now):len(now)]
-	kept := append(now, g.Mirrors.Snapshots(a.Name, aptmirror.FileMoments(date, g.Now)...)...)
-	return places{release: append(now, g.Mirrors.Snapshots(a.Name, aptmirror.ReleaseMoments(date, g.Now)...)...), index: kept, pool: kept}, nil
+	kept := append(now, g.Mirrors.Snapshots(archive, aptmirror.FileMoments(at, g.Now)...)...)
+	return places{release: append(now, g.Mirrors.Snapshots(archive, aptmirror.ReleaseMoments(at, g.Now)...)...), index: kept, pool: kept}, nil
 }
 
-// closed tells whether the suite that an archive belongs to has moved to the
-// archive of old releases.
-func closed(lock *manifest.Lock, a manifest.ArchivePin) bool {
-	for _, t := range lock.Targets {
-		s, ok := aptmirror.Lookup(t.Distro, t.Suite)
-		if !ok {
-			continue
-		}
-		for _, pocket := range s.Pockets {
-			if pocket.Archive == a.Name && pocket.Suite == a.Suite {
-				return s.Closed
+// pocket finds an archive's suite in the table, with whether it is closed. One
+// that the table does not have is open.
+func pocket(archive, suite string) (aptmirror.Pocket, bool) {
+	for _, distro := range []string{"debian", "ubuntu"} {
+		for _, name := range aptmirror.SuiteNames(distro) {
+			s, _ := aptmirror.Lookup(distro, name)
+			for _, p := range slices.Concat(s.Pockets, s.PocketsFor("arm64")) {
+				if p.Archive == archive && p.Suite == suite {
+					return p, s.Closed
+				}
 			}
 		}
 	}
-	return false
+	return aptmirror.Pocket{Archive: archive, Suite: suite, Components: []string{"main"}}, false
 }

@@ -17,7 +17,9 @@ import (
 type gatherCmd struct {
 	Descriptors []string `arg:"" optional:"" name:"descriptor" type:"existingfile" help:"Gitian descriptors to lock first."`
 	Lock        string   `help:"Lock to fulfil, instead of descriptors." type:"existingfile" placeholder:"FILE"`
-	Output      string   `short:"o" help:"Bundle to write." placeholder:"FILE.satchel" required:""`
+	FetchNeeds  string   `help:"What was missing somewhere else (--needs): fetch just that, into a folder for --from." type:"existingfile" placeholder:"FILE"`
+	Output      string   `short:"o" help:"Bundle to write; with --fetch-needs, folder." placeholder:"FILE.satchel" required:""`
+	Needs       string   `help:"File to write what nobody has to." placeholder:"FILE"`
 	Sign        []string `help:"SSH private key to sign with, or a .pub file whose key the agent holds." placeholder:"KEY" sep:"none"`
 	Force       bool     `help:"Replace the bundle if it is there."`
 	From        []string `help:"Folders of .debs and files, and older bundles, to take content from." placeholder:"DIR|BUNDLE" sep:"none"`
@@ -26,14 +28,8 @@ type gatherCmd struct {
 
 // Run fetches and packs.
 func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
-	if (c.Lock == "") == (len(c.Descriptors) == 0) {
-		return fmt.Errorf("%w: gather takes either descriptors or --lock FILE", errUsage)
-	}
-	if c.Lock != "" && c.Snapshot != "" {
-		return fmt.Errorf("%w: --snapshot says when to lock; a lock has its moment already", errUsage)
-	}
-	if _, err := os.Stat(c.Output); err == nil && !c.Force {
-		return fmt.Errorf("%s is there already: give another name with -o, or --force to replace it", c.Output)
+	if err := c.sensible(); err != nil {
+		return err
 	}
 	signers, err := c.signers(ctx)
 	if err != nil {
@@ -44,14 +40,34 @@ func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		return err
 	}
 	defer on.close()
+	if c.FetchNeeds != "" {
+		return c.fetchNeeds(ctx, on)
+	}
 	lock, err := c.plan(ctx, on)
 	if err != nil {
 		return err
 	}
 	if err := on.gather(ctx, lock, c.From); err != nil {
-		return err
+		return writeNeeds(ui, c.Needs, lock, err)
 	}
 	return on.pack(ctx, lock, c.Output, signers)
+}
+
+// sensible refuses command lines that contradict themselves.
+func (c *gatherCmd) sensible() error {
+	fetching := c.FetchNeeds != ""
+	switch {
+	case fetching && (len(c.Descriptors) > 0 || len(c.Sign) > 0 || c.Needs != ""):
+		return fmt.Errorf("%w: --fetch-needs takes no descriptors, --sign or --needs: it makes a folder for --from", errUsage)
+	case !fetching && (c.Lock == "") == (len(c.Descriptors) == 0):
+		return fmt.Errorf("%w: gather takes either descriptors or --lock FILE", errUsage)
+	case c.Snapshot != "" && (c.Lock != "" || fetching):
+		return fmt.Errorf("%w: --snapshot says when to lock; a lock has its moment already", errUsage)
+	}
+	if _, err := os.Lstat(c.Output); err == nil && (fetching || !c.Force) {
+		return fmt.Errorf("%s is there already: give another name with -o, or --force to replace a bundle", c.Output)
+	}
+	return nil
 }
 
 // plan reads the lock or makes one.
@@ -70,20 +86,30 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 }
 
 func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string) error {
-	if err := o.takeFrom(ctx, lock, from); err != nil {
+	var want []manifest.Blob
+	for _, r := range lock.Blobs() {
+		want = append(want, r.Blob)
+	}
+	if err := o.takeFrom(ctx, want, from); err != nil {
 		return err
 	}
-	g := gather.Gatherer{
+	return advised(o.gatherer().All(ctx, lock))
+}
+
+func (o *online) gatherer() *gather.Gatherer {
+	return &gather.Gatherer{
 		Fetch: o.fetch, Store: o.store, Git: o.git, Registry: pull.Options{Transport: o.fetch.Transport()}, Mirrors: o.mirrors, Now: time.Now(),
 		Progress: o.progress, Story: o.ui.Step,
 	}
-	err := g.All(ctx, lock)
-	var missing *fetch.MissingError
-	if errors.As(err, &missing) {
-		return fmt.Errorf("%w\n--mirror ARCHIVE=URL names a mirror, --from DIR|BUNDLE a folder or an older bundle, "+
-			"--inputs DIR your own files and descriptors (which are also looked for beside the lock)", err)
+}
+
+// advised adds the way out to an error about what nobody has.
+func advised(err error) error {
+	if !errors.As(err, new(*fetch.MissingError)) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w\n--mirror ARCHIVE=URL names a mirror, --from DIR|BUNDLE a folder or an older bundle, "+
+		"--inputs DIR your own files and descriptors (which are also looked for beside the lock), --needs FILE a file for this list", err)
 }
 
 // pack writes the bundle with its signatures.

@@ -52,6 +52,7 @@ type view struct {
 // isLock and isResult tell documents apart by their first key.
 var (
 	isLock   = regexp.MustCompile(`(?m)^satchel-lock\s*:`)
+	isNeeds  = regexp.MustCompile(`(?m)^satchel-needs\s*:`)
 	isResult = regexp.MustCompile(`(?m)^(--- *!!?omap|- *['"]?(out_manifest|in_manifest)['"]? *:)`)
 )
 
@@ -73,6 +74,9 @@ func (c *inspectCmd) view(ctx context.Context, ui *ui, f *os.File, head []byte) 
 	case isLock.Match(text):
 		lock, err := manifest.ParseLock(c.File, text)
 		return view{lock, func(w io.Writer) error { return lockTable(w, lock) }}, err
+	case isNeeds.Match(text):
+		n, err := manifest.ParseNeeds(c.File, text)
+		return view{n, func(w io.Writer) error { return needsTable(w, n) }}, err
 	case isResult.Match(text), strings.HasSuffix(c.File, ".assert"):
 		r, err := manifest.ParseResult(c.File, text)
 		return view{r, func(w io.Writer) error { return resultTable(w, r) }}, err

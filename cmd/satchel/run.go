@@ -16,6 +16,7 @@ type runCmd struct {
 	Jobs   int      `short:"j" default:"2" help:"Processes for make." placeholder:"N"`
 	Memory int64    `short:"m" default:"2000" help:"Memory that the script is told of, in MiB." placeholder:"MiB"`
 	JSON   bool     `name:"json" help:"Print the results as JSON."`
+	Needs  string   `help:"File to write what is missing to: blobs of the bundle, hosts that a script asked for." placeholder:"FILE"`
 	trustFlags
 }
 
@@ -23,7 +24,7 @@ type runCmd struct {
 func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	v, _, err := open(ctx, ui, c.Bundle, c.trustFlags)
 	if err != nil {
-		return err
+		return writeNeeds(ui, c.Needs, nil, err)
 	}
 	defer v.Close()
 	cache, err := g.cacheDir()
@@ -43,7 +44,7 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	built, err := run.Do(ctx)
 	if err != nil {
 		showTail(ui, err)
-		return err
+		return writeNeeds(ui, c.Needs, nil, err)
 	}
 	if err := c.print(ui, built); err != nil {
 		return err

@@ -76,6 +76,23 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 	return t.Flush()
 }
 
+func needsTable(w io.Writer, n *manifest.Needs) error {
+	t := newTable(w)
+	if n.Lock != nil {
+		t.row("needs of lock", n.Lock.Hex())
+	}
+	for _, b := range n.Blobs {
+		t.row("blob", b.Name, b.SHA256.Hex(), bytesText(b.Size), b.URL+b.Archive)
+		for _, a := range b.Tried {
+			t.row("", a.URL, a.Answer)
+		}
+	}
+	for _, h := range n.Hosts {
+		t.row("host", h.Name, h.Descriptor, h.Target)
+	}
+	return t.Flush()
+}
+
 func imageText(m manifest.Image) string {
 	if m.Manifest == nil {
 		return string(m.Kind)

@@ -48,15 +48,15 @@ func (o *online) takeKeys(ctx context.Context, a manifest.ArchivePin) error {
 	return o.store.Put(ctx, a.Keyring, bytes.NewReader(keys))
 }
 
-// takeFrom takes what the lock wants out of folders and older bundles.
-func (o *online) takeFrom(ctx context.Context, lock *manifest.Lock, from []string) error {
+// takeFrom takes what is wanted out of folders and older bundles.
+func (o *online) takeFrom(ctx context.Context, blobs []manifest.Blob, from []string) error {
 	if len(from) == 0 {
 		return nil
 	}
 	want := map[int64][]manifest.Blob{} // by size
-	for _, r := range lock.Blobs() {
-		if !o.store.Has(r.Blob) {
-			want[r.Size] = append(want[r.Size], r.Blob)
+	for _, b := range blobs {
+		if !o.store.Has(b) {
+			want[b.Size] = append(want[b.Size], b)
 		}
 	}
 	for _, name := range from {
