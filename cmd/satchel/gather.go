@@ -22,7 +22,7 @@ type gatherCmd struct {
 	Needs       string   `help:"File to write what nobody has to." placeholder:"FILE"`
 	Sign        []string `help:"SSH private key to sign with, or a .pub file whose key the agent holds." placeholder:"KEY" sep:"none"`
 	Force       bool     `help:"Replace the bundle if it is there."`
-	From        []string `help:"Folders of .debs and files, and older bundles, to take content from." placeholder:"DIR|BUNDLE" sep:"none"`
+	From        []string `help:"Folders of .debs and files, apt's caches, discs, mirrors on a disk, and older bundles, to take content from." placeholder:"DIR|BUNDLE" sep:"none"`
 	lockFlags
 }
 
@@ -86,11 +86,7 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 }
 
 func (o *online) gather(ctx context.Context, lock *manifest.Lock, from []string) error {
-	var want []manifest.Blob
-	for _, r := range lock.Blobs() {
-		want = append(want, r.Blob)
-	}
-	if err := o.takeFrom(ctx, want, from); err != nil {
+	if err := o.takeFrom(ctx, gather.Wanted(lock), from); err != nil {
 		return err
 	}
 	return advised(o.gatherer().All(ctx, lock))

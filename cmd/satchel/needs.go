@@ -89,11 +89,7 @@ func (c *gatherCmd) fetchNeeds(ctx context.Context, on *online) error {
 			return err
 		}
 	}
-	var want []manifest.Blob
-	for _, b := range needs.Blobs {
-		want = append(want, b.Blob)
-	}
-	if err := on.takeFrom(ctx, want, c.From); err != nil {
+	if err := on.takeFrom(ctx, needs.Blobs, c.From); err != nil {
 		return err
 	}
 	err = on.gatherer().Needed(ctx, needs, lock)
