@@ -24,6 +24,7 @@ type crossing struct {
 	binary string
 	cache  string
 	env    []string
+	hello  runner.Built // what same made of hello
 }
 
 func TestCrossing(t *testing.T) {
@@ -53,6 +54,7 @@ func TestCrossing(t *testing.T) {
 		})
 	}
 	t.Run("same", c.same)
+	t.Run("rootless", c.rootless)
 	t.Run("image", c.image)
 	t.Run("ubuntu", c.ubuntu)
 	t.Run("readme", c.readme)
@@ -175,6 +177,9 @@ func (c *crossing) same(t *testing.T) {
 		first, code, story := c.build(t, "sandbox", name+".satchel", name, name+"-1")
 		if code != 0 {
 			t.Fatalf("exit status %d\n%s", code, story)
+		}
+		if name == "hello" {
+			c.hello = first[0]
 		}
 		other := *c
 		other.cache = filepath.Join(c.dir, "elsewhere", "deeper")

@@ -12,7 +12,7 @@ import (
 // Bench measures an engine: from Start to the init's first byte, the whole
 // life of a container, and the bytes that come out a second.
 func Bench(b *testing.B, open func(init string) (runner.Engine, error)) {
-	e, err := open(buildProbe(b))
+	e, err := open(BuildProbe(b))
 	if err != nil {
 		b.Skip(err)
 	}

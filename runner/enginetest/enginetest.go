@@ -55,7 +55,7 @@ func Run(t *testing.T, open Opener) {
 		victim(t, open)
 		return
 	}
-	s := &suite{open: open, init: buildProbe(t)}
+	s := &suite{open: open, init: BuildProbe(t)}
 	for _, group := range []struct {
 		name  string
 		tests map[string]func(*testing.T, *suite)
@@ -91,8 +91,12 @@ func (s *suite) common(t *testing.T) *container {
 	return &c
 }
 
-// buildProbe builds the probe as satchel is built: static.
-func buildProbe(t testing.TB) string {
+// UseProbe is the environment in which a test's program takes that probe and
+// builds none.
+func UseProbe(path string) []string { return []string{initVar + "=" + path} }
+
+// BuildProbe builds the probe as satchel is built: static. It returns its path.
+func BuildProbe(t testing.TB) string {
 	t.Helper()
 	if p := os.Getenv(initVar); p != "" {
 		return p

@@ -171,7 +171,7 @@ var lifeTests = map[string]func(*testing.T, *suite){
 
 // victim is the program that the test above kills.
 func victim(t *testing.T, open Opener) {
-	s := &suite{open: open, init: buildProbe(t)}
+	s := &suite{open: open, init: BuildProbe(t)}
 	e := s.open(t, s.init)
 	p, err := e.Start(context.Background(), runner.Container{})
 	if err != nil {

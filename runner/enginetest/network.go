@@ -131,7 +131,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 		if r := c.ask(syscallOf(unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, ifreq)); r.Errno != int(unix.EPERM) {
 			t.Errorf("taking lo down: %q, want not permitted", r.Error)
 		}
-		c.must(wire.Request{Op: "mknod", Path: "/tun", Mode: typeChr | 0o600, N: 10<<8 | 200})
+		c.ask(wire.Request{Op: "mknod", Path: "/tun", Mode: typeChr | 0o600, N: 10<<8 | 200})
 		if r := c.ask(syscallOf(unix.SYS_OPENAT, unix.AT_FDCWD, "/tun", unix.O_RDWR, 0)); r.Error == "" { // Docker lets it be opened
 			copy(ifreq, "tun0")
 			ifreq[16] = 1 // IFF_TUN

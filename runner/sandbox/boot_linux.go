@@ -26,6 +26,7 @@ type boot struct {
 	Memory    int64  `json:"memory,omitempty"`    // likewise
 	UserNS    bool   `json:"userNS,omitempty"`    // rootless: the namespaces belong to a user namespace
 	Sudo      bool   `json:"sudo,omitempty"`      // set-id programs give rights
+	Rehearse  bool   `json:"rehearse,omitempty"`  // do everything but start the init
 
 	dates map[string]unix.Timespec // of the root's folders that the engine writes to
 }
@@ -57,6 +58,9 @@ func Main(args []string) int {
 	if len(args) > 2 && args[2] == EnterWord {
 		fmt.Fprintf(os.Stderr, "satchel: entering the container: %v\n", enter())
 		return 125
+	}
+	if len(args) > 2 && args[2] == errandWord {
+		return runErrand(os.Stdin, os.Stdout)
 	}
 	report := os.NewFile(errorFD, "report")
 	err := become()
@@ -118,6 +122,9 @@ func (b *boot) execute() error {
 	}
 	if orphaned() {
 		return errors.New("satchel has ended")
+	}
+	if b.Rehearse {
+		os.Exit(0)
 	}
 	return executeInit()
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -10,10 +9,11 @@ import (
 
 // checkKernel reports what of the kernel is missing.
 func checkKernel() error {
-	if os.Geteuid() != 0 {
-		return errors.New("the sandbox engine needs root for now: run satchel as root, or use --engine docker")
+	names := []string{"mnt", "pid", "ipc", "uts", "net"}
+	if !privileged() {
+		names = append(names, "user")
 	}
-	for _, name := range []string{"mnt", "pid", "ipc", "uts", "net"} {
+	for _, name := range names {
 		if _, err := os.Stat("/proc/self/ns/" + name); err != nil {
 			return fmt.Errorf("this kernel has no %s namespaces (or /proc is not mounted): %w", name, err)
 		}

@@ -13,7 +13,7 @@ const shmSize = "256m"
 
 // mountDev makes /dev: a file system of its own on which device files do
 // nothing, with the few devices each mounted on a plain file.
-func (b *boot) mountDev(sources map[string]int) error {
+func mountDev(sources map[string]int) error {
 	if err := ownDir("/dev"); err != nil {
 		return err
 	}
@@ -37,16 +37,12 @@ func (b *boot) mountDev(sources map[string]int) error {
 		}
 	}
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	terminals := "newinstance,ptmxmode=0666,mode=0620,gid=5"
-	if b.UserNS { // which may have no group 5
-		terminals = "newinstance,ptmxmode=0666,mode=0620"
-	}
 	for _, m := range []struct {
 		dir, kind string
 		flags     uintptr
 		data      string
 	}{
-		{"/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, terminals},
+		{"/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"},
 		{"/dev/shm", "tmpfs", flags, "mode=1777,size=" + shmSize},
 		{"/dev/mqueue", "mqueue", flags, ""},
 	} {

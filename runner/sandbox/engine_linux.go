@@ -21,9 +21,16 @@ type Engine struct {
 	init string
 	sudo bool
 
+	asked  sync.Once // for the ids
+	ids    *ids      // nil: root's, which are the host's own
+	idsErr error
+
 	once   sync.Once // copies the init
 	copied string    // path of the copy
 	err    error
+
+	rehearsed sync.Once // without root
+	refusal   error
 }
 
 var _ runner.Engine = (*Engine)(nil)
@@ -51,7 +58,22 @@ func (e *Engine) Check(ctx context.Context) error {
 	if err := checkKernel(); err != nil {
 		return err
 	}
-	return e.prepare()
+	if err := e.prepare(); err != nil || e.ids == nil {
+		return err
+	}
+	e.rehearsed.Do(func() { e.refusal = e.rehearse(ctx) })
+	return e.refusal
+}
+
+// rehearse makes a container that starts nothing. Without root there is too
+// much that may be forbidden to ask for it piece by piece.
+func (e *Engine) rehearse(ctx context.Context) error {
+	p, err := e.start(ctx, runner.Container{}, true)
+	if err != nil {
+		return fmt.Errorf("trying a sandbox: %w", err)
+	}
+	_, err = p.Wait()
+	return errors.Join(err, p.Close())
 }
 
 // prepare makes the folders, copies the init and sweeps what killed programs left.
@@ -61,11 +83,27 @@ func (e *Engine) prepare() error {
 			return err
 		}
 	}
+	if err := e.knowIDs(); err != nil {
+		return err
+	}
 	e.once.Do(func() { e.copied, e.err = copyInit(e.init, e.path("init")) })
 	if e.err != nil {
 		return e.err
 	}
 	return e.sweep()
+}
+
+// knowIDs finds out once who the container's users are on this machine.
+func (e *Engine) knowIDs() error {
+	e.asked.Do(func() {
+		if privileged() {
+			return
+		}
+		if e.ids, e.idsErr = findIDs(); e.idsErr != nil {
+			e.idsErr = fmt.Errorf("making a sandbox without root: %w; or run as root, or use --engine docker", e.idsErr)
+		}
+	})
+	return e.idsErr
 }
 
 // path joins names to the state folder.
@@ -102,12 +140,19 @@ func (e *Engine) Environment(_ context.Context, key manifest.Digest) (runner.Env
 	if key.IsZero() {
 		return runner.Environment{}, false, errors.New("looking environment up: no key")
 	}
-	env, err := readRecord(e.path("environments", key.Hex()))
+	if err := e.knowIDs(); err != nil {
+		return runner.Environment{}, false, err
+	}
+	env, owners, err := readRecord(e.path("environments", key.Hex()))
 	if errors.Is(err, os.ErrNotExist) {
 		return runner.Environment{}, false, nil
 	}
 	if err != nil {
 		return runner.Environment{}, false, err
+	}
+	if now := e.ids.String(); owners != now {
+		return runner.Environment{}, false, fmt.Errorf("looking environment %s up: its files belong to the ids %q, and today's are %q "+
+			"(/etc/subuid has changed): as root, remove %s", key.Hex(), owners, now, e.path("environments", key.Hex()))
 	}
 	if env.Key != key {
 		return runner.Environment{}, false, fmt.Errorf("looking environment %s up: its record names %s; remove %s",

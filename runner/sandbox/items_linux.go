@@ -70,7 +70,7 @@ func (e *Engine) item(ctx context.Context, kind, path string) (Item, error) {
 	} else {
 		i.Live = errors.Is(err, unix.EWOULDBLOCK)
 	}
-	i.Size, err = diskSize(ctx, path)
+	i.Size, err = e.diskSize(ctx, path)
 	return i, err
 }
 

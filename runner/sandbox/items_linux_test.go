@@ -13,7 +13,7 @@ func TestItems(t *testing.T) {
 	dir := e.path("environments", key.Hex())
 	mkdir(t, filepath.Join(dir, rootName, "etc"))
 	write(t, filepath.Join(dir, rootName, "etc", "file"))
-	if err := writeRecord(dir, testEnv); err != nil {
+	if err := writeRecord(dir, testEnv, ""); err != nil {
 		t.Fatal(err)
 	}
 	mkdir(t, e.path("environments", "mine"))

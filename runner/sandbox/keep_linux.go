@@ -68,7 +68,7 @@ func (p *process) assemble(env runner.Environment) (string, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	if err := writeRecord(dir, env); err != nil {
+	if err := writeRecord(dir, env, p.engine.ids.String()); err != nil {
 		return "", err
 	}
 	root, final := filepath.Join(p.run.dir, rootName), filepath.Join(dir, rootName)

@@ -29,8 +29,8 @@ func (b *boot) mountAll() error {
 		return err
 	}
 	steps := []func() error{
-		b.mountRoot, pivot, mountKernel,
-		func() error { return b.mountDev(sources) },
+		b.mountRoot, pivot, b.mountKernel,
+		func() error { return mountDev(sources) },
 		b.mountEtc,
 		func() error { return mountInit(sources[b.Init]) },
 		leaveHost, loopback, mask,
@@ -69,23 +69,45 @@ func openSources(init string) (map[string]int, error) {
 
 // mountRoot mounts the container's root and enters it.
 func (b *boot) mountRoot() error {
-	var err error
-	if b.Lower == "" {
-		err = mount(b.Root, b.Root, "", unix.MS_BIND, "")
-		if err == nil {
-			err = restrict(b.Root, unix.MS_NODEV)
+	overlay := false
+	if b.Lower != "" {
+		err := b.mountOverlay()
+		if overlay = err == nil; !overlay && !overlayRefused(err) {
+			return err
 		}
-	} else {
-		err = b.mountOverlay()
+		if !overlay {
+			if err := copyTree(b.Lower, b.Root); err != nil {
+				return err
+			}
+		}
 	}
-	if err != nil {
-		return err
+	if !overlay {
+		if err := mount(b.Root, b.Root, "", unix.MS_BIND, ""); err != nil {
+			return err
+		}
+		if err := restrict(b.Root, unix.MS_NODEV); err != nil {
+			return err
+		}
 	}
 	if err := unix.Chdir(b.Root); err != nil {
 		return os.NewSyscallError("chdir "+b.Root, err)
 	}
+	var err error
 	b.dates, err = rootTimes()
 	return err
+}
+
+// overlayRefused tells whether an error means that there is no overlay to be
+// had here: no such file system in the kernel, none for users (before Linux
+// 5.11), or none on what holds the state folder (another overlay, FUSE, NFS).
+// The environment is copied then.
+func overlayRefused(err error) bool {
+	for _, no := range []error{unix.ENODEV, unix.EPERM, unix.EACCES, unix.EINVAL, unix.EOPNOTSUPP} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }
 
 // mountOverlay mounts the kept environment below a fresh layer. The folders
@@ -151,15 +173,21 @@ func pivot() error {
 	return os.NewSyscallError("chdir", unix.Chdir("/"))
 }
 
-// mountKernel mounts the kernel's own file systems.
-func mountKernel() error {
+// mountKernel mounts the kernel's own file systems. Where a user namespace
+// gets no view of devices, /sys is empty: the host's own shows its network.
+func (b *boot) mountKernel() error {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := errors.Join(ownDir("/proc"), ownDir("/sys")); err != nil {
 		return err
 	}
-	return errors.Join(
-		mount("proc", "/proc", "proc", flags, ""),
-		mount("sysfs", "/sys", "sysfs", flags|unix.MS_RDONLY, ""))
+	if err := mount("proc", "/proc", "proc", flags, ""); err != nil {
+		return err
+	}
+	err := mount("sysfs", "/sys", "sysfs", flags|unix.MS_RDONLY, "")
+	if b.UserNS && errors.Is(err, unix.EPERM) {
+		err = mount("sys", "/sys", "tmpfs", flags|unix.MS_RDONLY, "mode=755,size=4k")
+	}
+	return err
 }
 
 // mountInit puts the init's binary into the hidden folder.

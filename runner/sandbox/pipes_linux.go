@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -49,15 +48,4 @@ func closeAll(files ...*os.File) {
 			f.Close()
 		}
 	}
-}
-
-// explain adds the way out to the errors that a machine's settings cause.
-func explain(err error) error {
-	switch {
-	case errors.Is(err, unix.ENOSPC):
-		return fmt.Errorf("%w (too many namespaces: see /proc/sys/user)", err)
-	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (namespaces need root here: run as root, or use --engine docker)", err)
-	}
-	return err
 }

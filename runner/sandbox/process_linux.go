@@ -27,14 +27,15 @@ func (e *Engine) Start(ctx context.Context, c runner.Container) (runner.Process,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := e.start(ctx, c)
+	p, err := e.start(ctx, c, false)
 	if err != nil {
 		return nil, fmt.Errorf("starting a sandbox: %w", err)
 	}
 	return p, nil
 }
 
-func (e *Engine) start(ctx context.Context, c runner.Container) (_ *process, err error) {
+// start makes a container; to rehearse is to stop short of its init.
+func (e *Engine) start(ctx context.Context, c runner.Container, rehearse bool) (_ *process, err error) {
 	if err := c.Complete(); err != nil {
 		return nil, err
 	}
@@ -55,15 +56,11 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (_ *process, err
 	if err != nil {
 		return nil, err
 	}
-	if err := p.launch(b, limits{memory: c.Memory, processes: c.Processes}); err != nil {
+	b.Rehearse = rehearse
+	if err := p.launch(ctx, b, limits{memory: c.Memory, processes: c.Processes}); err != nil {
 		return nil, err
 	}
-	p.stop = context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		p.cause.Store(&cause)
-		p.kill()
-	})
-	return p, nil
+	return p, context.Cause(ctx)
 }
 
 // process is a container.
@@ -91,7 +88,7 @@ type process struct {
 }
 
 // launch starts the process that becomes the container and waits until it has.
-func (p *process) launch(b *boot, want limits) error {
+func (p *process) launch(ctx context.Context, b *boot, want limits) error {
 	pipes, err := newPipes()
 	if err != nil {
 		return err
@@ -107,10 +104,19 @@ func (p *process) launch(b *boot, want limits) error {
 			Pdeathsig:  syscall.SIGKILL,
 		},
 	}
+	if p.engine.ids != nil {
+		p.cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		p.cmd.SysProcAttr.AmbientCaps = ambient()
+	}
 	if err := p.spawn(pipes); err != nil {
 		pipes.closeHost()
 		return err
 	}
+	p.stop = context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		p.cause.Store(&cause)
+		p.kill()
+	})
 	pipes.closeChild()
 	if err := p.hand(b, want, pipes.boot[1]); err != nil {
 		pipes.report[0].Close()
@@ -120,6 +126,9 @@ func (p *process) launch(b *boot, want limits) error {
 	words, err := io.ReadAll(io.LimitReader(pipes.report[0], runner.LastWords))
 	if err == nil && len(words) > 0 {
 		err = errors.New(string(words))
+		if p.engine.ids != nil {
+			err = explainWords(err)
+		}
 	}
 	return err
 }
@@ -158,6 +167,11 @@ func (p *process) spawn(pipes *pipes) error {
 // hand puts the process into its control groups and tells it what to become.
 func (p *process) hand(b *boot, want limits, to *os.File) error {
 	defer to.Close()
+	if p.engine.ids != nil {
+		if err := p.engine.ids.give(p.cmd.Process.Pid); err != nil {
+			return err
+		}
+	}
 	var held limits
 	p.groups, held = newGroups(findHierarchies(), p.run, want)
 	for _, g := range p.groups {

@@ -24,15 +24,17 @@ type record struct {
 	Version int             `json:"version"` // 1
 	Key     manifest.Digest `json:"key"`
 	Root    manifest.Digest `json:"root"`
+	IDs     string          `json:"ids,omitempty"` // whose the files are; "" for root's
 }
 
-// readRecord reads the record of the kept environment in dir. It wraps
+// readRecord reads the record of the kept environment in dir, and whose its
+// files are. It wraps
 // os.ErrNotExist if and only if dir itself is not there.
-func readRecord(dir string) (runner.Environment, error) {
+func readRecord(dir string) (env runner.Environment, ids string, err error) {
 	if _, err := os.Lstat(dir); err != nil {
-		return runner.Environment{}, fmt.Errorf("reading environment: %w", err)
+		return env, "", fmt.Errorf("reading environment: %w", err)
 	}
-	env, err := parseRecord(filepath.Join(dir, recordName))
+	env, ids, err = parseRecord(filepath.Join(dir, recordName))
 	if err == nil {
 		var st os.FileInfo
 		if st, err = os.Lstat(filepath.Join(dir, rootName)); err == nil && !st.IsDir() {
@@ -40,42 +42,42 @@ func readRecord(dir string) (runner.Environment, error) {
 		}
 	}
 	if err != nil {
-		return runner.Environment{}, fmt.Errorf("reading environment %s: %s (damaged: remove that folder)", dir, err)
+		return runner.Environment{}, "", fmt.Errorf("reading environment %s: %s (damaged: remove that folder)", dir, err)
 	}
-	return env, nil
+	return env, ids, nil
 }
 
-func parseRecord(path string) (runner.Environment, error) {
+func parseRecord(path string) (env runner.Environment, ids string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return runner.Environment{}, err
+		return env, "", err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
 	if err != nil {
-		return runner.Environment{}, err
+		return env, "", err
 	}
 	if len(text) > maxRecord {
-		return runner.Environment{}, fmt.Errorf("%s is longer than %d bytes", recordName, maxRecord)
+		return env, "", fmt.Errorf("%s is longer than %d bytes", recordName, maxRecord)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var r record
 	if err := d.Decode(&r); err != nil {
-		return runner.Environment{}, fmt.Errorf("%s: %w", recordName, err)
+		return env, "", fmt.Errorf("%s: %w", recordName, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return runner.Environment{}, fmt.Errorf("%s: more follows its end", recordName)
+		return env, "", fmt.Errorf("%s: more follows its end", recordName)
 	}
 	if r.Version != 1 || r.Key.IsZero() || r.Root.IsZero() {
-		return runner.Environment{}, fmt.Errorf("%s: version, key or root missing or unknown", recordName)
+		return env, "", fmt.Errorf("%s: version, key or root missing or unknown", recordName)
 	}
-	return runner.Environment{Key: r.Key, Root: r.Root}, nil
+	return runner.Environment{Key: r.Key, Root: r.Root}, r.IDs, nil
 }
 
 // writeRecord writes dir/environment.json, durably.
-func writeRecord(dir string, env runner.Environment) error {
-	text, err := json.Marshal(record{Version: 1, Key: env.Key, Root: env.Root})
+func writeRecord(dir string, env runner.Environment, ids string) error {
+	text, err := json.Marshal(record{Version: 1, Key: env.Key, Root: env.Root, IDs: ids})
 	if err != nil {
 		return fmt.Errorf("writing environment's record: %w", err)
 	}

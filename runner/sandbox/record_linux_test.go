@@ -40,7 +40,7 @@ func TestEnvironmentDamaged(t *testing.T) {
 		e := newEngine(t)
 		dir := e.path("environments", key)
 		mkdir(t, filepath.Join(dir, rootName))
-		if err := writeRecord(dir, testEnv); err != nil {
+		if err := writeRecord(dir, testEnv, ""); err != nil {
 			t.Fatal(err)
 		}
 		if got, ok, err := e.Environment(t.Context(), testEnv.Key); got != testEnv || !ok || err != nil {
@@ -74,7 +74,7 @@ func FuzzParseRecord(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		env, err := parseRecord(path)
+		env, _, err := parseRecord(path)
 		if err != nil {
 			return
 		}

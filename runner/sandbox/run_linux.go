@@ -14,10 +14,11 @@ import (
 // A run is the folder of one container. While its lock is held, nobody else
 // touches the folder; a folder whose lock is free was left behind.
 type run struct {
-	id   string
-	dir  string
-	lock *os.File
-	uses *os.File // the environment, locked against its removal; nil if none
+	engine *Engine
+	id     string
+	dir    string
+	lock   *os.File
+	uses   *os.File // the environment, locked against its removal; nil if none
 }
 
 // Names in a run's folder.
@@ -30,7 +31,7 @@ const (
 func (e *Engine) newRun() (*run, error) {
 	var random [8]byte
 	rand.Read(random[:]) // never fails
-	r := &run{id: hex.EncodeToString(random[:])}
+	r := &run{engine: e, id: hex.EncodeToString(random[:])}
 	r.dir = e.path("runs", r.id)
 	all, err := lockFile(e.path(lockName), true)
 	if err != nil {
@@ -60,7 +61,7 @@ func (r *run) mkdir(name string, mode os.FileMode) (string, error) {
 
 // remove deletes the run's folder. The lock goes last.
 func (r *run) remove() error {
-	err := removeTree(filepath.Dir(r.dir), r.id)
+	err := r.engine.removeTree(filepath.Dir(r.dir), r.id)
 	if r.uses != nil {
 		r.uses.Close()
 	}
@@ -102,7 +103,7 @@ func (e *Engine) staleRuns() ([]*run, error) {
 		if !isRunID(d.Name()) || !d.IsDir() {
 			continue // not ours
 		}
-		r := &run{id: d.Name(), dir: e.path("runs", d.Name())}
+		r := &run{engine: e, id: d.Name(), dir: e.path("runs", d.Name())}
 		if r.lock, err = lockFile(filepath.Join(r.dir, lockName), false); err == nil {
 			stale = append(stale, r)
 		}

@@ -3,10 +3,15 @@
 //
 // A container is one process tree in its own mount, pid, ipc, uts, network
 // and cgroup namespace. Its root is a folder of the run (an empty start) or an
-// overlay over a kept environment; the host's root is detached before the
+// overlay over a kept environment (a copy of it where there are no overlays); the host's root is detached before the
 // init starts. It has Docker's default capabilities and no more, a system
 // call filter, a private /dev, read-only kernel settings, a loopback interface
 // and no other, and three open files: its standard input, output and error.
+//
+// Without root the container is in a user namespace: its root is the user who
+// runs satchel, its other users are that user's subordinate ids (subuid(5)),
+// mapped by the set-id programs newuidmap and newgidmap. All is the same then,
+// but for device files, which nobody can make.
 //
 // The engine starts its container by executing its own program again with the
 // word [InitWord] as first argument, so a program that uses the engine must

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -28,7 +29,30 @@ func open(t *testing.T, init string) runner.Engine {
 		}
 		t.Skip(err)
 	}
+	t.Cleanup(func() {
+		if !enginetest.IsVictim() {
+			discardAll(t, e)
+		}
+	})
 	return e
+}
+
+// discardAll removes the environments that a test kept: without root their
+// files are none of this user's.
+func discardAll(t *testing.T, e *sandbox.Engine) {
+	t.Helper()
+	items, err := e.Items(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, i := range items {
+		if i.Kind != "environment" {
+			continue
+		}
+		if err := e.Discard(context.Background(), i); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestEngine(t *testing.T) { enginetest.Run(t, open) }
