@@ -7,8 +7,9 @@ import (
 )
 
 // DefaultProcesses is how many processes and threads a container may have when
-// its Container does not say.
-const DefaultProcesses = 16384
+// its Container does not say: plenty for a parallel build, and less than brings
+// a machine down.
+func DefaultProcesses(cpus int) int64 { return max(4096, 128*int64(cpus)) }
 
 // LastWords is how much of an init's standard error engines keep, in bytes.
 const LastWords = 64 << 10
@@ -24,11 +25,11 @@ func (c *Container) Complete() error {
 	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
 		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
 	}
-	if c.Memory < 0 || c.Processes < 0 {
-		return errors.New("a negative limit of memory or processes")
+	if c.Memory < 0 || c.Processes < 0 || c.CPUs < 0 {
+		return errors.New("a negative limit of memory, processes or processors")
 	}
 	if c.Processes == 0 {
-		c.Processes = DefaultProcesses
+		c.Processes = DefaultProcesses(c.CPUs)
 	}
 	return nil
 }

@@ -40,6 +40,14 @@ type Container struct {
 	Hostname    string
 	Memory      int64 // bytes; 0: no limit of its own
 	Processes   int64 // at the most; 0: the engine's default
+	CPUs        int   // as much time as so many give; 0: no limit
+}
+
+// Exhausted says which limits a container has run into, as far as the kernel
+// tells: without control groups it does not.
+type Exhausted struct {
+	Memory    bool // something was killed for want of it
+	Processes bool // a new one was refused
 }
 
 // Process is a container with its init running.
@@ -52,6 +60,8 @@ type Process interface {
 	// killed by a signal gives 128 + signal. err is the engine's own trouble,
 	// with the last words the init left on standard error.
 	Wait() (code int, err error)
+	// Exhausted is known from the end of Wait to Close.
+	Exhausted() Exhausted
 	// Keep makes the root of a container whose init has ended the environment
 	// env.Key: whole, or not at all. An environment that is there already stays.
 	Keep(ctx context.Context, env Environment) error

@@ -12,8 +12,8 @@ import (
 
 // Options are what a run may choose; they reach the script as gitian's do.
 type Options struct {
-	Jobs   int   // -j: MAKEOPTS and NUM_PROCS; gitian's default is 2
-	Memory int64 // -m: MiB, NUM_MEM; gitian's default is 2000
+	Jobs   int   // -j: MAKEOPTS and NUM_PROCS, and the processors it gets; gitian's default is 2
+	Memory int64 // -m: MiB, NUM_MEM, and all the memory it gets; gitian's default is 2000
 }
 
 // architecture is what one of gitian's architectures means.
@@ -104,7 +104,7 @@ func BuildPlan(pin manifest.DescriptorPin, d *manifest.Descriptor, t manifest.Ta
 	home := "/home/" + t.Distro
 	b := guest.Build{
 		User: t.Distro, Home: home, Personality: arch.personality, Umask: 0o022,
-		Script: buildScript(pin, d, arch.bits, o), Cache: d.EnableCache,
+		Script: buildScript(pin, d, arch.bits, o), Cache: d.EnableCache, CPUs: o.Jobs,
 		Env: []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 			"HOME=" + home, "USER=" + t.Distro, "LOGNAME=" + t.Distro, "SHELL=/bin/bash",

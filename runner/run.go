@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"satchel/manifest"
 	"satchel/runner/guest"
@@ -59,6 +60,9 @@ type ScriptError struct {
 	Lookups    []string // host names that it asked for: it wanted the network
 	Log        string   // file with all that it printed
 	Tail       string   // the last of it
+
+	Exhausted         // what it ran out of
+	Limits    Options // what it had
 }
 
 // Error names the status, the log and the hosts.
@@ -68,7 +72,7 @@ func (e *ScriptError) Error() string {
 		s += fmt.Sprintf("\nit asked for the network, which there never is in a build: %s"+
 			"\nput what it wanted into the bundle: name it under files: in the descriptor, and say where it is in satchel.yaml", e.Lookups)
 	}
-	return s
+	return s + e.shortage(e.Limits, e.Tail)
 }
 
 // Do builds everything that is asked for. Result appears only when all of it
@@ -194,7 +198,7 @@ func (r *Run) target(ctx context.Context, pin manifest.DescriptorPin, d *manifes
 		return Environment{}, err
 	}
 	defer keep.Close()
-	proc, err := r.Engine.Start(ctx, Container{Environment: env.Key, Hostname: hostname})
+	proc, err := r.Engine.Start(ctx, Container{Environment: env.Key, Hostname: hostname, Memory: r.Options.Memory << 20, CPUs: r.Options.Jobs})
 	if err != nil {
 		return Environment{}, fmt.Errorf("starting the build of %s: %w", name, err)
 	}
@@ -255,13 +259,19 @@ func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, keep *
 	out, err := converse(ctx, proc, guest.Plan{Build: &plan}, r.inputs(plan, keep), handlers{log: log, step: r.Story.Step, tar: pw})
 	pw.CloseWithError(err)
 	uerr := <-unpacked
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	short := proc.Exhausted()
+	short.Memory, short.Processes = short.Memory || out.OutOfMemory, short.Processes || out.OutOfProcesses
+	switch {
 	case err == nil && out.Exit != 0:
-		return &ScriptError{Target: name, Exit: out.Exit, Lookups: out.Lookups, Log: logName, Tail: log.tail.String()}
+		return &ScriptError{Target: name, Exit: out.Exit, Lookups: out.Lookups, Log: logName, Tail: log.tail.String(), Exhausted: short, Limits: r.Options}
 	case err != nil && !errors.Is(err, uerr):
-		return fmt.Errorf("building %s: %w", name, err)
+		return fmt.Errorf("building %s: %w%s", name, err, short.shortage(r.Options, ""))
+	}
+	if words := short.shortage(r.Options, ""); words != "" {
+		r.Story.Step("The script ended well, but" + strings.ReplaceAll(words, "\n", " "))
 	}
 	return uerr
 }

@@ -13,8 +13,8 @@ type runCmd struct {
 	Only   []string `help:"Build only these descriptors." placeholder:"NAME"`
 	Engine string   `help:"What runs the containers: ${enum}." enum:"auto,sandbox,docker" default:"auto"`
 	Output string   `short:"o" default:"result" help:"Folder to make." placeholder:"DIR"`
-	Jobs   int      `short:"j" default:"2" help:"Processes for make." placeholder:"N"`
-	Memory int64    `short:"m" default:"2000" help:"Memory that the script is told of, in MiB." placeholder:"MiB"`
+	Jobs   int      `short:"j" default:"2" help:"Processes for make, and processors." placeholder:"N"`
+	Memory int64    `short:"m" default:"2000" help:"Memory for the script, in MiB." placeholder:"MiB"`
 	JSON   bool     `name:"json" help:"Print the results as JSON."`
 	Needs  string   `help:"File to write what is missing to: blobs of the bundle, hosts that a script asked for." placeholder:"FILE"`
 	trustFlags

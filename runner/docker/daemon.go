@@ -13,6 +13,7 @@ import (
 // daemon is what there is to know about the other side.
 type daemon struct {
 	machine string // its architecture, as uname says it
+	cpus    int
 	filter  string // the system call filter to hand it; "" keeps its own
 }
 
@@ -34,7 +35,7 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	if !slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") }) {
 		return nil, fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host)
 	}
-	d := &daemon{machine: info.Architecture}
+	d := &daemon{machine: info.Architecture, cpus: info.NCPU}
 	version, err := e.client.ServerVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)

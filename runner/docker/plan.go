@@ -36,7 +36,17 @@ type setting struct {
 	name   string
 	labels map[string]string
 	filter string // JSON of the system call filter, "" for the daemon's own
+	cpus   int    // that the daemon's machine has
 	sudo   bool
+}
+
+// nanoCPUs is a limit of processors as daemons count; they refuse one that is
+// more than they have.
+func nanoCPUs(want, have int) int64 {
+	if want >= have {
+		return 0
+	}
+	return int64(want) * 1e9
 }
 
 // newPlan says how to run c from an image. There is no path by which a
@@ -62,7 +72,7 @@ func newPlan(c runner.Container, s setting) (plan, error) {
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		LogConfig:     container.LogConfig{Type: "none"}, // gigabytes of results pass through
 		Resources: container.Resources{
-			Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &processes,
+			Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &processes, NanoCPUs: nanoCPUs(c.CPUs, s.cpus),
 			Ulimits: []*units.Ulimit{{Name: "core", Soft: 0, Hard: 0}, {Name: "stack", Soft: 8 << 20, Hard: -1}},
 		},
 	}

@@ -21,8 +21,8 @@ import (
 
 // All that a daemon is asked for, to the last field: a new one is a decision.
 func TestPlan(t *testing.T) {
-	got, err := newPlan(runner.Container{Hostname: "box", Memory: 1 << 30, Processes: 99}, setting{
-		image: "sha256:1", name: "satchel-2", labels: map[string]string{"a": "b"}, filter: "{}",
+	got, err := newPlan(runner.Container{Hostname: "box", Memory: 1 << 30, Processes: 99, CPUs: 3}, setting{
+		image: "sha256:1", name: "satchel-2", labels: map[string]string{"a": "b"}, filter: "{}", cpus: 4,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 			DNS: []string{"127.0.0.1"}, DNSSearch: []string{"."}, ExtraHosts: []string{"box:127.0.1.1"},
 			OomScoreAdj: 500, SecurityOpt: []string{"no-new-privileges", "seccomp={}"}, ShmSize: 256 << 20, Init: &no,
 			Resources: container.Resources{
-				Memory: 1 << 30, MemorySwap: 1 << 30, PidsLimit: &processes,
+				Memory: 1 << 30, MemorySwap: 1 << 30, PidsLimit: &processes, NanoCPUs: 3e9,
 				Ulimits: []*units.Ulimit{{Name: "core"}, {Name: "stack", Soft: 8 << 20, Hard: -1}},
 			},
 		},
@@ -58,8 +58,12 @@ func TestPlan(t *testing.T) {
 		t.Errorf("the plan differs (-want +got):\n%s", d)
 	}
 	loose, err := newPlan(runner.Container{}, setting{sudo: true})
-	if err != nil || len(loose.host.SecurityOpt) != 0 || *loose.host.PidsLimit != runner.DefaultProcesses {
+	if err != nil || len(loose.host.SecurityOpt) != 0 || *loose.host.PidsLimit != runner.DefaultProcesses(0) {
 		t.Errorf("with sudo: %q, %v", loose.host.SecurityOpt, err)
+	}
+	// A daemon refuses a limit above what its machine has.
+	if all, err := newPlan(runner.Container{CPUs: 8}, setting{cpus: 4}); err != nil || all.host.NanoCPUs != 0 {
+		t.Errorf("eight of four processors: %d, %v", all.host.NanoCPUs, err)
 	}
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (*process, error
 		return nil, err
 	}
 	name := e.newName()
-	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, sudo: e.options.Sudo, labels: map[string]string{
+	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, cpus: d.cpus, sudo: e.options.Sudo, labels: map[string]string{
 		e.label(labelRun): name, e.label(labelOwner): owner(), e.label(labelInit): f.sum.Hex(),
 	}})
 	if err != nil {
@@ -182,6 +182,17 @@ func (p *process) Wait() (int, error) {
 		return p.code, fmt.Errorf("%w: %w", *cause, p.err)
 	}
 	return p.code, p.err
+}
+
+// Exhausted asks the daemon, which knows of memory alone.
+func (p *process) Exhausted() (e runner.Exhausted) {
+	<-p.done
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if i, err := p.engine.client.ContainerInspect(ctx, p.id); err == nil && i.State != nil {
+		e.Memory = i.State.OOMKilled
+	}
+	return e
 }
 
 // kill ends every process of the container.

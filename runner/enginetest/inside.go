@@ -206,8 +206,25 @@ var insideTests = map[string]func(*testing.T, *suite){
 		if r.Error == "" || r.N < 2 || r.N > 60 {
 			t.Errorf("started %d processes of 500 (%s), want at most 60", r.N, r.Error)
 		}
+		c.end()
+		if s.grouped(c) && !c.docker && !c.Exhausted().Processes { // daemons do not tell
+			t.Error("nobody says that processes were refused")
+		}
 		within(t, 30*time.Second, "Close", func() { c.Close() })
 		eventually(t, 5*time.Second, func() string { return alive(mark) })
+	},
+
+	"processors": func(t *testing.T, s *suite) {
+		c := s.one(t, runner.Container{CPUs: 1})
+		if !s.grouped(c) {
+			t.Log("without control groups nothing is held back")
+			return
+		}
+		begin := time.Now()
+		used := time.Duration(c.must(wire.Request{Op: "burn", N: int64(500 * time.Millisecond)}).N)
+		if wall := time.Since(begin); used > wall*3/2 {
+			t.Errorf("%v of processor time in %v, want that of one processor", used, wall)
+		}
 	},
 
 	"memory": func(t *testing.T, s *suite) {
@@ -221,9 +238,16 @@ var insideTests = map[string]func(*testing.T, *suite){
 			if code, werr := c.Wait(); code != 128+9 || werr == nil {
 				t.Errorf("Wait: %d, %v; want 137", code, werr)
 			}
+			if !c.Exhausted().Memory {
+				t.Error("nobody says that memory ran out")
+			}
 		}
 	},
 }
+
+// grouped tells whether a container is held to its limits by control groups:
+// a user may make none on most machines.
+func (s *suite) grouped(c *container) bool { return c.docker || os.Geteuid() == 0 }
 
 // raised tells whether Go's runtime has raised the soft limit of open files
 // to the hard one, as it does in every Go program.

@@ -38,6 +38,8 @@ func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Out
 	defer refuser.Close()
 	code, err := placeAndRun(ctx, b, in, frames)
 	out := Outcome{Exit: code, Lookups: refuser.Names()}
+	out.OutOfMemory = counted(oomFiles[:])
+	out.OutOfProcesses = counted(refusedFiles[:])
 	if err != nil {
 		out.Error = err.Error()
 	}

@@ -52,7 +52,7 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
 	}
 	defer r.Close()
-	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), "--"}, u.argv...)
+	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), "--"}, u.argv...)
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = u.dir, u.env, u.stdin
 	cmd.Stdout, cmd.Stderr = w, w
@@ -106,11 +106,11 @@ func killRest() {
 }
 
 // execMain is the step between the init and the user's command: personality,
-// umask, bounding set, ids, no_new_privs, then exec. args are what follows
-// execWord.
+// umask, processors, bounding set, ids, no_new_privs, then exec. args are what
+// follows execWord.
 func execMain(args []string) error {
-	if len(args) < 4 || args[2] != "--" {
-		return errors.New("starting command: want PERSONALITY UMASK -- COMMAND")
+	if len(args) < 5 || args[3] != "--" {
+		return errors.New("starting command: want PERSONALITY UMASK CPUS -- COMMAND")
 	}
 	runtime.LockOSThread() // privileges are a thread's own until exec
 	if args[0] == "i386" {
@@ -123,10 +123,20 @@ func execMain(args []string) error {
 		return fmt.Errorf("reading umask %q: %w", args[1], err)
 	}
 	unix.Umask(mask)
+	cpus, err := strconv.Atoi(args[2])
+	if err != nil {
+		return fmt.Errorf("reading number of processors %q: %w", args[2], err)
+	}
+	if err := narrow(cpus); err != nil {
+		return err
+	}
+	// When memory runs out, the script goes before the init that tells of it.
+	// Not worth failing for.
+	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	if err := dropPrivileges(); err != nil {
 		return err
 	}
-	argv := args[3:]
+	argv := args[4:]
 	return fmt.Errorf("starting %s: %w", argv[0], syscall.Exec(argv[0], argv, os.Environ()))
 }
 

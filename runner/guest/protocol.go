@@ -86,6 +86,8 @@ type Build struct {
 	// Script is the text for the standard input of bash -x: prelude and descriptor's script.
 	Script string `json:"script"`
 	Umask  int    `json:"umask"`
+	// CPUs is how many processors the script may run on, and sees; 0: all.
+	CPUs int `json:"cpus,omitempty"`
 	// Env is the environment of bash, "NAME=value", complete.
 	Env []string `json:"env"`
 	// Cache says that entries "cache/…", to the end of the stream, are placed
@@ -119,6 +121,11 @@ type Outcome struct {
 	Exit int `json:"exit"`
 	// Root is the digest of the listing, after Prepare.
 	Root *manifest.Digest `json:"root,omitempty"`
+	// OutOfMemory says that the kernel killed something of the build for want of
+	// memory, OutOfProcesses that it refused a new process; as far as the
+	// container's own control groups can be read.
+	OutOfMemory    bool `json:"outOfMemory,omitempty"`
+	OutOfProcesses bool `json:"outOfProcesses,omitempty"`
 	// Lookups are host names that were asked for, Build only; sorted.
 	Lookups []string `json:"lookups,omitempty"`
 }

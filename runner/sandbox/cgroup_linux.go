@@ -21,17 +21,11 @@ const groupPrefix = "satchel-"
 // groups there is one for each controller, with version 2 one in all.
 type group string
 
-// limits are what a run's groups hold it to.
-type limits struct {
-	memory    int64 // bytes, 0: none
-	processes int64
-}
-
 // hierarchies are the mounted control group trees that can hold our limits.
 type hierarchies struct {
-	memory, pids string // mount points of version 1's controllers, "" if none
-	unified      string // mount point of version 2
-	own          string // this process's group in version 2, "/a/b"
+	memory, pids, cpu string // mount points of version 1's controllers, "" if none
+	unified           string // mount point of version 2
+	own               string // this process's group in version 2, "/a/b"
 }
 
 // newGroups makes the groups of run id as far as this user may; held tells
@@ -46,52 +40,38 @@ func newGroups(h hierarchies, r *run, want limits) (groups []group, held limits)
 	if parent := h.delegated(); parent != "" {
 		g := group(filepath.Join(parent, name))
 		if note(g) {
-			held = g.limit(want, "memory.max", "memory.swap.max", "pids.max")
+			held = g.limit(want, 2)
 		}
 		return groups, held
 	}
-	if h.pids != "" {
-		g := group(filepath.Join(h.pids, name))
-		if note(g) {
-			held.processes = g.limit(limits{processes: want.processes}, "", "", "pids.max").processes
+	for _, one := range []struct {
+		at    string
+		limit limits
+	}{{h.pids, limits{processes: want.processes}}, {h.memory, limits{memory: want.memory}}, {h.cpu, limits{cpus: want.cpus}}} {
+		if one.at == "" || one.limit == (limits{}) {
+			continue
 		}
-	}
-	if h.memory != "" && want.memory > 0 {
-		g := group(filepath.Join(h.memory, name))
-		if note(g) {
-			held.memory = g.limit(limits{memory: want.memory}, "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "").memory
+		g := group(filepath.Join(one.at, name))
+		if !note(g) {
+			continue
 		}
+		got := g.limit(one.limit, 1)
+		held.processes, held.memory, held.cpus = max(held.processes, got.processes), max(held.memory, got.memory), max(held.cpus, got.cpus)
 	}
 	return groups, held
 }
 
-// limit writes the limits and returns those that took.
-func (g group) limit(want limits, memory, swap, pids string) (held limits) {
-	if want.memory > 0 && g.write(memory, want.memory) == nil {
-		held.memory = want.memory
-		extra := int64(0) // version 2 counts swap alone, version 1 memory and swap
-		if strings.HasSuffix(memory, "_in_bytes") {
-			extra = want.memory
-		}
-		g.write(swap, extra) // absent without swap accounting
-	}
-	if want.processes > 0 && g.write(pids, want.processes) == nil {
-		held.processes = want.processes
-	}
-	return held
-}
-
-func (g group) write(name string, value int64) error {
+func (g group) write(name, value string) error {
 	f, err := os.OpenFile(filepath.Join(string(g), name), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(strconv.FormatInt(value, 10))
+	_, err = f.WriteString(value)
 	return errors.Join(err, f.Close())
 }
 
 // add moves a process into the group.
-func (g group) add(pid int) error { return g.write("cgroup.procs", int64(pid)) }
+func (g group) add(pid int) error { return g.write("cgroup.procs", strconv.Itoa(pid)) }
 
 // remove kills what is left in the group and removes it. A group that is not
 // there is removed already; a name that is not ours is never touched.
@@ -194,6 +174,8 @@ func (h *hierarchies) parse(mountinfo io.Reader) {
 			h.memory = l[4]
 		case r[0] == "cgroup" && contains(options, "pids"):
 			h.pids = l[4]
+		case r[0] == "cgroup" && contains(options, "cpu"):
+			h.cpu = l[4]
 		}
 	}
 }

@@ -18,7 +18,7 @@ broken
 `
 	var got hierarchies
 	got.parse(strings.NewReader(mountinfo))
-	want := hierarchies{memory: "/sys/fs/cgroup/memory", pids: "/sys/fs/cgroup/pids", unified: "/sys/fs/cgroup/unified"}
+	want := hierarchies{cpu: "/sys/fs/cgroup/cpu", memory: "/sys/fs/cgroup/memory", pids: "/sys/fs/cgroup/pids", unified: "/sys/fs/cgroup/unified"}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -57,7 +57,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container, rehearse bool) (
 		return nil, err
 	}
 	b.Rehearse = rehearse
-	if err := p.launch(ctx, b, limits{memory: c.Memory, processes: c.Processes}); err != nil {
+	if err := p.launch(ctx, b, limits{memory: c.Memory, processes: c.Processes, cpus: int64(c.CPUs)}); err != nil {
 		return nil, err
 	}
 	return p, context.Cause(ctx)
@@ -80,6 +80,7 @@ type process struct {
 	launched bool
 	code     int
 	err      error
+	out      runner.Exhausted
 
 	mu     sync.Mutex // of what follows
 	kept   bool
@@ -197,6 +198,7 @@ func (p *process) hand(b *boot, want limits, to *os.File) error {
 
 // finish notes how the init ended.
 func (p *process) finish(err error) {
+	p.out = exhausted(p.groups)
 	state := p.cmd.ProcessState
 	if state == nil {
 		p.code, p.err = -1, fmt.Errorf("waiting for the container: %w", err)
@@ -227,6 +229,12 @@ func (p *process) Wait() (int, error) {
 		return p.code, fmt.Errorf("%w: %w", *cause, p.err)
 	}
 	return p.code, p.err
+}
+
+// Exhausted is what the kernel counted in the container's control groups.
+func (p *process) Exhausted() runner.Exhausted {
+	<-p.done
+	return p.out
 }
 
 // kill ends every process of the container.

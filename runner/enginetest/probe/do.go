@@ -54,6 +54,8 @@ func do(q wire.Request) (r wire.Reply) {
 		_, err = os.Stderr.Write(q.Data)
 	case "spawn":
 		r.N, err = spawn(q.N, q.Path)
+	case "burn":
+		r.N = burn(time.Duration(q.N))
 	case "grab":
 		r.N = grab(q.N)
 	case "open":

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -84,6 +86,24 @@ func grab(n int64) int64 {
 		b[i] = 1
 	}
 	return int64(len(b))
+}
+
+// burn keeps four threads busy for so long, and returns the processor time that
+// all took.
+func burn(long time.Duration) int64 {
+	var wg sync.WaitGroup
+	end := time.Now().Add(long)
+	for range 4 {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			for time.Now().Before(end) {
+			}
+		})
+	}
+	wg.Wait()
+	var used unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &used)
+	return used.Utime.Nano() + used.Stime.Nano()
 }
 
 // crash dies of a memory fault that nothing catches.
