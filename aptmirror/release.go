@@ -69,7 +69,7 @@ func (e *NotYetValidError) Error() string {
 // stanza. It trusts the text: VerifyInRelease and VerifyRelease call it after
 // they have checked the signatures, and only a caller that has done the same
 // should. name is for errors. Without a SHA256 section the error wraps
-// ErrWeakRelease.
+// ErrWeakRelease; it is a *WeakReleaseError if there are weaker lists.
 func ParseRelease(name string, text []byte) (*Release, error) {
 	stanzas := NewStanzas(name, bytes.NewReader(text))
 	stanzas.max = maxRelease
@@ -81,7 +81,7 @@ func ParseRelease(name string, text []byte) (*Release, error) {
 		return nil, err
 	}
 	r, err := readRelease(s)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrWeakRelease) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if _, err := stanzas.Next(); err != io.EOF {
@@ -89,6 +89,9 @@ func ParseRelease(name string, text []byte) (*Release, error) {
 			err = fmt.Errorf("reading %s: it has a second stanza", name)
 		}
 		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return r, nil
 }
@@ -120,7 +123,7 @@ func readRelease(s *Stanza) (*Release, error) {
 	}
 	sums, ok := s.Get("SHA256")
 	if !ok {
-		return nil, ErrWeakRelease
+		return nil, readWeak(s, r)
 	}
 	if r.Files, err = parseFiles(sums); err != nil {
 		return nil, fmt.Errorf("reading its SHA256 section: %w", err)

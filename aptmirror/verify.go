@@ -70,7 +70,7 @@ func (k *Keyring) VerifyInRelease(data []byte, now time.Time) (*Release, []Signe
 	}
 	release, err := ParseRelease("InRelease", message.text)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withSigners(err, signers)
 	}
 	return release, signers, nil
 }
@@ -84,7 +84,7 @@ func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Rele
 	}
 	parsed, err := ParseRelease("Release", release)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withSigners(err, signers)
 	}
 	return parsed, signers, nil
 }

@@ -79,10 +79,22 @@ type Waiver string
 // The checks that can be let go.
 const (
 	WaivedExpiry Waiver = "expiry" // the Release was past its Valid-Until
+	WaivedHashes Waiver = "hashes" // the Release lists its indexes by MD5 or SHA-1 alone
 )
 
+// Meaning says, for people, what it is that was let go.
+func (w Waiver) Meaning() string {
+	switch w {
+	case WaivedExpiry:
+		return "locked although it was past its Valid-Until"
+	case WaivedHashes:
+		return "locked although it lists its indexes by SHA-1 or MD5 alone"
+	}
+	return "locked without a check of " + string(w)
+}
+
 // waivers lists them all.
-func waivers() []Waiver { return []Waiver{WaivedExpiry} }
+func waivers() []Waiver { return []Waiver{WaivedExpiry, WaivedHashes} }
 
 // ID names an archive pin within its lock: name, slash, suite.
 func (a ArchivePin) ID() string { return a.Name + "/" + a.Suite }

@@ -224,6 +224,11 @@ func (r *Run) environment(ctx context.Context, d *manifest.Descriptor, t manifes
 		return Environment{}, err
 	}
 	defer log.Close()
+	for _, a := range r.Lock.Archives {
+		for _, w := range a.Waived {
+			fmt.Fprintf(log, "Archive %s: %s.\n", a.ID(), w.Meaning())
+		}
+	}
 	list, err := os.Create(logs + "-environment.txt")
 	if err != nil {
 		return Environment{}, fmt.Errorf("making the listing: %w", err)

@@ -21,7 +21,8 @@ type archive struct {
 	suite   aptmirror.Suite // that the pocket is of
 	top     string          // whence its release file came
 	release *aptmirror.Release
-	used    bool // the lock refers to it
+	weak    *aptmirror.WeakReleaseError // whose it is, if nil is not
+	used    bool                        // the lock refers to it
 }
 
 // pockets reads the release files of all pockets of a suite, side by side:
@@ -80,6 +81,9 @@ func (p *Planner) load(ctx context.Context, a *archive, arches []string, number 
 	}
 	for _, c := range a.pin.Components {
 		for _, one := range arches {
+			if err := p.strengthen(ctx, a, c, one); err != nil {
+				return nil, err
+			}
 			path, blob, ok := a.release.Index(c, one)
 			if !ok {
 				return nil, fmt.Errorf("reading archive %s: it has no packages of %s for %s", a.pin.ID(), c, one)

@@ -128,6 +128,9 @@ func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, sui
 		return manifest.FilePin{}, err
 	}
 	for _, c := range a.pin.Components {
+		if err := p.strengthen(ctx, a, c, "source"); err != nil {
+			return manifest.FilePin{}, err
+		}
 		path, blob, ok := a.release.SourceIndex(c)
 		if !ok {
 			continue

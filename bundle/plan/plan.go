@@ -40,6 +40,9 @@ type Planner struct {
 	// IgnoreExpiry takes a release file whose Valid-Until has passed, and the
 	// lock says so.
 	IgnoreExpiry bool
+	// AllowWeakHashes takes a release file that lists its indexes by MD5 or SHA-1
+	// alone, and the lock says so.
+	AllowWeakHashes bool
 
 	// Notes is a folder for what is known of release files that mirrors gave, so
 	// that the next run fetches them only if they have changed; "" for none.

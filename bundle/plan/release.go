@@ -32,7 +32,7 @@ func (p *Planner) readRelease(ctx context.Context, a *archive) error {
 			for _, r := range refused {
 				p.Story(fmt.Sprintf("%s: %v", a.pin.ID(), r))
 			}
-			a.top, a.release = top, found.release
+			a.top, a.release, a.weak = top, found.release, found.weak
 			return p.pinRelease(ctx, a, found)
 		case ctx.Err() != nil:
 			return err
@@ -66,6 +66,7 @@ func (p *Planner) tops(a *archive) []string {
 // foundRelease is a release file as a place has it.
 type foundRelease struct {
 	release *aptmirror.Release
+	weak    *aptmirror.WeakReleaseError // release is its, if it has no SHA-256
 	signers []aptmirror.Signer
 	waived  []manifest.Waiver
 	files   []string // InRelease; or Release, Release.gpg
@@ -101,7 +102,8 @@ func (p *Planner) inRelease(ctx context.Context, a *archive, url string, anew bo
 		return f, false, err
 	}
 	f = foundRelease{files: []string{"InRelease"}, texts: [][]byte{text}}
-	if f.release, f.signers, err = p.Keyring.VerifyInRelease(text, p.Now); err == nil {
+	f.release, f.signers, err = p.Keyring.VerifyInRelease(text, p.Now)
+	if err = p.weakly(&f, err); err == nil {
 		f.waived, err = p.judge(a, f)
 	}
 	if err != nil {
@@ -126,7 +128,7 @@ func (p *Planner) detachedAt(ctx context.Context, a *archive, dir string) (f fou
 			f.texts = append(f.texts, text)
 		}
 		f.release, f.signers, err = p.Keyring.VerifyRelease(f.texts[0], f.texts[1], p.Now)
-		if err == nil {
+		if err = p.weakly(&f, err); err == nil {
 			f.waived, err = p.judge(a, f)
 			return f, err
 		}
@@ -147,7 +149,11 @@ func (p *Planner) judge(a *archive, f foundRelease) ([]manifest.Waiver, error) {
 	if err := p.checkSigner(a.suite, f.signers); err != nil {
 		return nil, err
 	}
-	return p.timely(a.suite, f.release)
+	waived, err := p.timely(a.suite, f.release)
+	if f.weak != nil {
+		waived = append(waived, manifest.WaivedHashes)
+	}
+	return waived, err
 }
 
 // timely judges the dates of a release file: against the moment of the snapshot

@@ -88,7 +88,7 @@ func TestLeftTheArchive(t *testing.T) {
 	}
 	n.satchel(t, 0, "gather", "--lock", "tool.lock", "-o", "tool.satchel")
 	for _, args := range [][]string{{"inspect", "tool.satchel"}, {"inspect", "tool.lock"}, {"verify", "--unsigned", "tool.satchel"}} {
-		if out := n.satchel(t, 0, args...); !strings.Contains(out, "expiry") {
+		if out := n.satchel(t, 0, args...); !strings.Contains(out, "Valid-Until") {
 			t.Errorf("%v does not show it:\n%s", args, out)
 		}
 	}
@@ -253,4 +253,52 @@ func TestMovedOn(t *testing.T) {
 		%[1]s/%[3]s/dists/bookworm/InRelease %[1]s/%[4]s/dists/bookworm/InRelease`,
 		debian, id(time.Hour), id(6*time.Hour), run, id(-2*time.Hour)))
 	n.satchel(t, 0, "verify", "--unsigned", "tool.satchel")
+}
+
+// TestWeakHashes: an archive that lists its indexes by SHA-1 and MD5 alone is
+// refused, unless somebody says that it will do; then the lock says so, and what
+// it says is checked, by those hashes, wherever the bundle goes.
+func TestWeakHashes(t *testing.T) {
+	t.Parallel()
+	n := newInternet(t)
+	publish := func(host string) {
+		for i, name := range []string{"bookworm", "bookworm-updates"} {
+			s := archivetest.Suite{Archive: host, Name: name, Hashes: []string{"MD5Sum", "SHA1"}}
+			if i == 0 {
+				s.Packages = []archivetest.Package{archivetest.Deb("base", "1.0", "Essential: yes\n"), archivetest.Deb("tool", "1", "")}
+				s.Sources = []archivetest.Source{{Name: "hello", Version: "1", Files: map[string][]byte{"hello.orig.tar.gz": []byte("hello")}}}
+			}
+			n.Publish(t, s)
+		}
+	}
+	publish("ftp.debian.org/debian")
+	n.Publish(t, archivetest.Suite{Archive: "security.debian.org/debian-security", Name: "bookworm-security"})
+	n.write(t, "tool.yml", []byte(strings.NewReplacer("'", `"`, "files: []", "files: ['hello.orig.tar.gz']").Replace(toolDescriptor)))
+	n.write(t, "satchel.yaml", []byte("files:\n  hello.orig.tar.gz: {source-package: hello}\n"))
+	if story := n.satchel(t, 1, "lock", "tool.yml", "-o", "tool.lock"); !strings.Contains(story, "--allow-weak-hashes") || !strings.Contains(story, "SHA256") {
+		t.Errorf("the error tells no reason, or no way out:\n%s", story)
+	}
+	// Somebody on the way to the mirror has another index: the next place is asked.
+	n.fault("ftp.debian.org/debian/dists/bookworm/main/binary-amd64/Packages.gz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x") })
+	n.satchel(t, 6, "lock", "tool.yml", "-o", "tool.lock", "--allow-weak-hashes")
+	publish("archive.debian.org/debian")
+	n.satchel(t, 0, "lock", "tool.yml", "-o", "tool.lock", "--allow-weak-hashes")
+	lock := n.read(t, "tool.lock")
+	if strings.Count(lock, "    waived:\n      - hashes\n") != 2 {
+		t.Errorf("got\n%s", lock)
+	}
+	n.satchel(t, 0, "gather", "--lock", "tool.lock", "-o", "tool.satchel")
+	if out := n.satchel(t, 0, "verify", "--unsigned", "tool.satchel"); strings.Count(out, "SHA-1 or MD5 alone") != 2 {
+		t.Errorf("verify does not tell:\n%s", out)
+	}
+	if out := n.satchel(t, 0, "verify", "--json", "--unsigned", "tool.satchel", "--archive-keyring", "archive.gpg"); strings.Count(out, `"waived": [`) != 2 {
+		t.Errorf("the report does not tell:\n%s", out)
+	}
+
+	// A lock that does not say so is not believed.
+	n.write(t, "silent.lock", []byte(strings.ReplaceAll(lock, "    waived:\n      - hashes\n", "")))
+	n.satchel(t, 0, "gather", "--lock", "silent.lock", "-o", "silent.satchel")
+	if out := n.satchel(t, 3, "verify", "--unsigned", "silent.satchel"); !strings.Contains(out, "no SHA256 section") {
+		t.Errorf("got\n%s", out)
+	}
 }

@@ -52,7 +52,7 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 			t.row("", "snapshot of", a.Snapshot)
 		}
 		for _, w := range a.Waived {
-			t.row("", "not checked", w)
+			t.row("", "waived", w, w.Meaning())
 		}
 	}
 	for _, g := range l.Targets {

@@ -46,7 +46,7 @@ func (c *verifyCmd) Run(ctx context.Context, ui *ui) error {
 func tellWaived(ui *ui, lock *manifest.Lock) {
 	for _, a := range lock.Archives {
 		for _, w := range a.Waived {
-			ui.Stepf("archive %s: locked without a check of its %s", a.ID(), w)
+			ui.Stepf("archive %s: %s", a.ID(), w.Meaning())
 		}
 	}
 }
