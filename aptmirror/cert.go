@@ -186,7 +186,7 @@ func (s *signingKey) mayMake(t time.Time) error {
 		return fmt.Errorf("%w: %w (key %s)", ErrWeakSignature, err, s.fingerprint)
 	}
 	for _, key := range []*signingKey{primary, s} {
-		if key.revokedAt(t) {
+		if key.revoked() {
 			return fmt.Errorf("%w (key %s)", ErrRevokedKey, key.fingerprint)
 		}
 		if key.self == nil {
@@ -205,27 +205,9 @@ func (s *signingKey) mayMake(t time.Time) error {
 	return nil
 }
 
-// revokedAt: a key that was compromised, or revoked for no stated reason, never
-// was good; one that was retired or replaced was good until then.
-func (s *signingKey) revokedAt(t time.Time) bool {
-	if s.disowned {
-		return true
-	}
-	for _, r := range s.revocations {
-		if r.RevocationReason == nil {
-			return true
-		}
-		switch *r.RevocationReason {
-		case packet.KeySuperseded, packet.KeyRetired:
-			if !t.Before(r.CreationTime) {
-				return true
-			}
-		default:
-			return true
-		}
-	}
-	return false
-}
+// revoked: whatever the reason and the day, as apt has it. A signature's date
+// is what its maker says, so a key that is retired vouches for no date at all.
+func (s *signingKey) revoked() bool { return s.disowned || len(s.revocations) > 0 }
 
 // expired reports whether the key or its primary key has expired at now.
 func (s *signingKey) expired(now time.Time) bool {

@@ -27,9 +27,13 @@ const (
 
 // rawPacket is an OpenPGP packet as it stood.
 type rawPacket struct {
-	tag int
-	raw []byte // header and body
+	tag    int
+	raw    []byte // header and body
+	header int    // bytes of raw
 }
+
+// body is the packet without its header.
+func (p rawPacket) body() []byte { return p.raw[p.header:] }
 
 // cutPacket cuts the first packet off data. Only packets of a definite length
 // are accepted: keys and signatures have no others.
@@ -69,7 +73,7 @@ func cutPacket(data []byte) (p rawPacket, rest []byte, err error) {
 	if body < 0 || len(data) < header || body > len(data)-header {
 		return p, nil, errors.New("an OpenPGP packet is cut short")
 	}
-	p.raw = data[:header+body]
+	p.raw, p.header = data[:header+body], header
 	return p, data[header+body:], nil
 }
 
@@ -103,10 +107,12 @@ func (p rawPacket) parse() (parsed packet.Packet, ok bool, err error) {
 // fingerprint is how this package writes one: upper-case hexadecimal.
 func fingerprint(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
 
-// strongHashes are the hashes a signature over an archive may use, as the Hash
-// header of a clear-signed message calls them.
+// strongHash says whether a signature over an archive may use a hash, and what
+// the Hash header of a clear-signed message calls it.
 func strongHash(h crypto.Hash) (name string, ok bool) {
 	switch h {
+	case crypto.SHA1:
+		return "SHA1", false
 	case crypto.SHA224:
 		return "SHA224", true
 	case crypto.SHA256:

@@ -1,6 +1,9 @@
 package aptmirror
 
 import (
+	"crypto"
+	_ "crypto/sha1" // to tell a weak signature from a wrong one
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,9 +53,10 @@ type Signer struct {
 
 // VerifyInRelease checks a clear-signed Release file at the time now and reads
 // it. Only what is signed is read. It demands one good signature by a key of
-// the keyring, made while that key was valid, and that no key of the keyring
-// has made a bad one; signatures by other keys are ignored. The signers are the
-// good ones, sorted by KeyFingerprint. If the key has since expired,
+// the keyring, made while that key was valid. Beside it there may be signatures
+// by other keys, which are ignored, and right ones that are too weak or came
+// after their key had expired, but no other: gpgv and apt give up on most of what
+// could be there, some by its place. The signers are the good ones, sorted by KeyFingerprint. If the key has since expired,
 // Signer.Expired says so, and the caller decides. Whether the Release itself is
 // still current is a different question: ask Release.Fresh.
 //
@@ -147,7 +151,13 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 			return nil, fmt.Errorf("reading signatures: %w", err)
 		}
 		sig, isSig := parsed.(*packet.Signature)
+		if v := p.body(); len(v) > 0 && v[0] != 3 && v[0] != 4 && v[0] != 6 {
+			return nil, fmt.Errorf("reading signatures: version %d is nobody's", v[0])
+		}
 		if !ok || !isSig || sig.Version != 4 {
+			if key := c.keyring.version3(p); key != nil {
+				return nil, fmt.Errorf("%w: it is of version 3 (key %s)", ErrUnusableSignature, key.fingerprint)
+			}
 			strangers = append(strangers, "of an unknown kind")
 			continue
 		}
@@ -158,10 +168,10 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 		}
 		signer, err := c.one(sig, keys)
 		switch {
-		case errors.Is(err, ErrBadSignature):
-			return nil, err
-		case err != nil:
+		case errors.Is(err, ErrWeakSignature) || errors.Is(err, ErrExpiredKey):
 			worthless = append(worthless, err)
+		case err != nil:
+			return nil, err
 		default:
 			signers = append(signers, signer)
 		}
@@ -189,9 +199,9 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 	if sig.SigType != c.kind || hasCriticalNotation(sig) {
 		return Signer{}, fmt.Errorf("%w: it is of type %#x (key %s)", ErrUnusableSignature, int(sig.SigType), keys[0].fingerprint)
 	}
-	name, ok := strongHash(sig.Hash)
-	if !ok {
-		return Signer{}, fmt.Errorf("%w: it uses %v (key %s)", ErrWeakSignature, sig.Hash, keys[0].fingerprint)
+	name, strong := strongHash(sig.Hash)
+	if !strong && sig.Hash != crypto.SHA1 { // which is judged once it has proved right
+		return Signer{}, fmt.Errorf("%w: it uses %v (key %s)", ErrUnusableSignature, sig.Hash, keys[0].fingerprint)
 	}
 	if c.hashes != nil && !c.hashes[name] {
 		return Signer{}, fmt.Errorf("%w: it uses %s, which no Hash header announces (key %s)", ErrUnusableSignature, name, keys[0].fingerprint)
@@ -212,7 +222,10 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 		if key.pk.VerifySignature(h, sig) != nil {
 			continue
 		}
-		if err = key.mayMake(sig.CreationTime); err == nil {
+		if err = key.mayMake(sig.CreationTime); err == nil && !strong {
+			err = fmt.Errorf("%w: it uses %s (key %s)", ErrWeakSignature, name, key.fingerprint)
+		}
+		if err == nil {
 			return Signer{
 				Fingerprint:    key.cert.primary().fingerprint,
 				KeyFingerprint: key.fingerprint,
@@ -222,6 +235,19 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 		}
 	}
 	return Signer{}, err
+}
+
+// version3 returns the key that a signature of the old form is by, if it is in
+// the keyring: key IDs are all that such a signature has.
+func (k *Keyring) version3(p rawPacket) *signingKey {
+	body := p.body()
+	if len(body) < 15 || body[0] != 3 {
+		return nil
+	}
+	if keys := k.ids[binary.BigEndian.Uint64(body[7:])]; len(keys) > 0 {
+		return keys[0]
+	}
+	return nil
 }
 
 // issuers returns the keys that a signature may be by.
