@@ -20,6 +20,7 @@ func byHand(t *testing.T) string {
 		}
 		_, section, _ := strings.Cut(string(text), "\n## 5. Checking a bundle by hand\n")
 		section, _, _ = strings.Cut(section, "\n## ")
+		section, _, _ = strings.Cut(section, "\n### ") // the command's tests go on there, with real packages
 		parts := strings.Split(section, "```sh\n")
 		var script strings.Builder
 		for _, p := range parts[1:] {

@@ -57,6 +57,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("rootless", c.rootless)
 	t.Run("image", c.image)
 	t.Run("ubuntu", c.ubuntu)
+	t.Run("apt", c.apt)
 	t.Run("readme", c.readme)
 	t.Run("interrupted", c.interrupted)
 	t.Run("disk full", c.full)

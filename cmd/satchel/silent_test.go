@@ -36,12 +36,6 @@ func (c *crossing) image(t *testing.T) {
 
 // readme runs the commands of README.md's "Use it" as they stand there.
 func (c *crossing) readme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Use it\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	dir := filepath.Join(c.dir, "readme")
 	top, err := filepath.Abs("../..")
 	if err != nil {
@@ -50,8 +44,7 @@ func (c *crossing) readme(t *testing.T) {
 	script := fmt.Sprintf("set -euo pipefail\nmkdir -p %[1]s/bin %[1]s/.ssh\ncd %[1]s\nln -s %[2]s/examples\n"+
 		"cp ../key .ssh/id_ed25519\ncp ../key.pub builders.pub\nln -s %[3]s bin/satchel\nexport HOME=%[1]s PATH=%[1]s/bin:$PATH\n", dir, top, c.binary)
 	blocks := 0
-	for _, block := range strings.Split(section, "```sh\n")[1:] {
-		commands, _, _ := strings.Cut(block, "```")
+	for _, commands := range shellBlocks(t, "../../README.md", "## Use it") {
 		if strings.HasPrefix(commands, "satchel ") { // the others build it
 			script += commands
 			blocks++

@@ -81,6 +81,7 @@ func (c *crossing) ubuntu(t *testing.T) {
 			online := *c
 			online.env = append(slices.Clone(c.env), "http_proxy="+world.URL, "https_proxy="+world.URL)
 			r.cross(t, &online)
+			c.aptAgrees(t, r.name+".satchel")
 			for _, asked := range world.Asked() {
 				if host, _, _ := strings.Cut(asked, "/"); host != "archive.ubuntu.com" && host != "security.ubuntu.com" {
 					t.Errorf("asked for %s", asked)
