@@ -1,6 +1,6 @@
 // Package docker is the engine that asks a Docker-compatible daemon for its
 // containers: a local one, Docker Desktop, Podman's socket, or one on another
-// machine. Nothing is mounted and no path of either machine is named: what
+// machine, by TCP with TLS or through ssh. Nothing is mounted and no path of either machine is named: what
 // goes in and comes out passes through the container's standard streams.
 //
 // Everything that the engine makes bears labels (see the constants), and
@@ -47,7 +47,7 @@ type Options struct {
 	// Init is the path of the static satchel binary that will be the
 	// container's /.satchel/init. It must be built for the daemon's machine.
 	Init string
-	// Client says where the daemon is and how to reach it; client.FromEnv
+	// Client says where the daemon is and how to reach it; [FromEnv]
 	// reads DOCKER_HOST and its like. Empty means the local socket.
 	Client []client.Opt
 	// Name begins the names of what the engine makes, and with "org." its

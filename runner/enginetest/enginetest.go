@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"satchel/runner"
@@ -56,20 +57,37 @@ func Run(t *testing.T, open Opener) {
 		return
 	}
 	s := &suite{open: open, init: BuildProbe(t)}
-	for _, group := range []struct {
-		name  string
-		tests map[string]func(*testing.T, *suite)
-	}{
-		{"streams", streamTests}, {"keep", keepTests}, {"inside", insideTests},
-		{"network", networkTests}, {"escape", escapeTests}, {"life", lifeTests},
-	} {
-		t.Run(group.name, func(t *testing.T) {
+	for _, group := range sortedKeys(groups) {
+		t.Run(group, func(t *testing.T) {
 			s.group, s.shared = t, nil
-			for _, name := range sortedKeys(group.tests) {
-				t.Run(name, func(t *testing.T) { group.tests[name](t, s) })
+			for _, name := range sortedKeys(groups[group]) {
+				t.Run(name, func(t *testing.T) { groups[group][name](t, s) })
 			}
 		})
 	}
+}
+
+// Some runs a few tests, named "group/test", for an engine that another way leads
+// to than that of its whole run.
+func Some(t *testing.T, open Opener, names ...string) {
+	s := &suite{open: open, init: BuildProbe(t)}
+	for _, name := range names {
+		group, test, _ := strings.Cut(name, "/")
+		f := groups[group][test]
+		if f == nil {
+			t.Fatalf("there is no test %s", name)
+		}
+		t.Run(name, func(t *testing.T) {
+			s.group, s.shared = t, nil
+			f(t, s)
+		})
+	}
+}
+
+// groups are all tests.
+var groups = map[string]map[string]func(*testing.T, *suite){
+	"streams": streamTests, "keep": keepTests, "inside": insideTests,
+	"network": networkTests, "escape": escapeTests, "life": lifeTests,
 }
 
 type suite struct {
