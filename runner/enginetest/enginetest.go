@@ -9,6 +9,7 @@ package enginetest
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +57,7 @@ func Run(t *testing.T, open Opener) {
 		victim(t, open)
 		return
 	}
-	s := &suite{open: open, init: BuildProbe(t)}
+	s := &suite{open: open, init: BuildProbe(t), rows: Rows{}}
 	for _, group := range sortedKeys(groups) {
 		t.Run(group, func(t *testing.T) {
 			s.group, s.shared = t, nil
@@ -65,12 +66,15 @@ func Run(t *testing.T, open Opener) {
 			}
 		})
 	}
+	if whole() {
+		s.publish(t, open(t, s.init).Name())
+	}
 }
 
 // Some runs a few tests, named "group/test", for an engine that another way leads
 // to than that of its whole run.
 func Some(t *testing.T, open Opener, names ...string) {
-	s := &suite{open: open, init: BuildProbe(t)}
+	s := &suite{open: open, init: BuildProbe(t), rows: Rows{}}
 	for _, name := range names {
 		group, test, _ := strings.Cut(name, "/")
 		f := groups[group][test]
@@ -84,15 +88,22 @@ func Some(t *testing.T, open Opener, names ...string) {
 	}
 }
 
+// whole tells whether no test was left out.
+func whole() bool {
+	pattern := flag.Lookup("test.run").Value.String()
+	return !strings.Contains(pattern, "/")
+}
+
 // groups are all tests.
 var groups = map[string]map[string]func(*testing.T, *suite){
 	"streams": streamTests, "keep": keepTests, "inside": insideTests,
-	"network": networkTests, "escape": escapeTests, "life": lifeTests,
+	"network": networkTests, "escape": escapeTests, "script": scriptTests, "life": lifeTests,
 }
 
 type suite struct {
 	open   Opener
 	init   string
+	rows   Rows
 	group  *testing.T // the group that runs now
 	shared *container // of the group; nil before somebody needs it
 }

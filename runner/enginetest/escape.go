@@ -55,6 +55,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 			"fanotify":          syscallOf(unix.SYS_FANOTIFY_INIT, 0, 0),
 		} {
 			r := c.ask(q)
+			s.saw(name, r)
 			if name == "clone3" && unix.Errno(r.Errno) != unix.ENOSYS {
 				t.Errorf("clone3: %q; want ENOSYS, for on anything else posix_spawn gives up", r.Error)
 			}
@@ -97,6 +98,7 @@ var escapeTests = map[string]func(*testing.T, *suite){
 		} {
 			q.Op = "syscall32"
 			r := c.ask(q)
+			s.saw(name+", 32 bits", r)
 			switch unix.Errno(r.Errno) {
 			case unix.EPERM, unix.ENOSYS, unix.EAFNOSUPPORT:
 			default:
@@ -138,8 +140,12 @@ var escapeTests = map[string]func(*testing.T, *suite){
 		for _, path := range []string{
 			"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/proc/sys/net/ipv4/ip_forward",
 			"/proc/sysrq-trigger", "/proc/irq/default_smp_affinity", "/sys/kernel/uevent_helper", "/sys/power/state", "/sys/kernel/mm/transparent_hugepage/enabled",
+			"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/release_agent",
+			"/proc/sys/kernel/modprobe", "/proc/sys/fs/binfmt_misc/register", "/sys/kernel/debug/x",
 		} {
-			if r := c.ask(wire.Request{Op: "open", Path: path, N: int64(os.O_WRONLY)}); r.Error == "" {
+			r := c.ask(wire.Request{Op: "open", Path: path, N: int64(os.O_WRONLY)})
+			s.saw("write "+path, r)
+			if r.Error == "" {
 				t.Errorf("%s can be opened for writing", path)
 			}
 		}
@@ -163,10 +169,13 @@ var escapeTests = map[string]func(*testing.T, *suite){
 				"vda": {typeBlk, 254 << 8}, "sda": {typeBlk, 8 << 8}, "loop": {typeBlk, 7 << 8}, "mem": {typeChr, 1<<8 | 1}, "kmsg": {typeChr, 1<<8 | 11},
 				"kvm": {typeChr, 10<<8 | 232}, "fuse": {typeChr, 10<<8 | 229}, "vsock": {typeChr, 10<<8 | 121},
 			} {
-				if r := c.ask(wire.Request{Op: "mknod", Path: dir + name, Mode: uint32(node[0]) | 0o666, N: node[1]}); r.Error != "" {
+				r := c.ask(wire.Request{Op: "mknod", Path: dir + name, Mode: uint32(node[0]) | 0o666, N: node[1]})
+				if r.Error != "" {
+					s.saw("device file "+name, r)
 					continue
 				}
-				r := c.ask(wire.Request{Op: "open", Path: dir + name, N: int64(os.O_RDONLY)})
+				r = c.ask(wire.Request{Op: "open", Path: dir + name, N: int64(os.O_RDONLY)})
+				s.saw("device file "+name, r)
 				if e := unix.Errno(r.Errno); e != unix.EPERM && e != unix.EACCES {
 					t.Errorf("%s%s can be opened, or almost: %q", dir, name, r.Error)
 				}

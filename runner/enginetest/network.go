@@ -45,7 +45,9 @@ var networkTests = map[string]func(*testing.T, *suite){
 			}
 		}
 		for _, ip := range targets {
-			if c.ask(wire.Request{Op: "connect", Path: "tcp", To: net.JoinHostPort(ip, port)}).Error == "" {
+			r := c.ask(wire.Request{Op: "connect", Path: "tcp", To: net.JoinHostPort(ip, port)})
+			s.saw("connect to a server of the host", r)
+			if r.Error == "" {
 				t.Errorf("the host's %s:%s answers", ip, port)
 			}
 		}
@@ -57,6 +59,7 @@ var networkTests = map[string]func(*testing.T, *suite){
 			begin := time.Now()
 			for _, q := range []wire.Request{{Op: "connect", Path: "tcp", To: to}, {Op: "sendto", To: to}} {
 				r := c.ask(q)
+				s.saw(q.Op+" "+to, r)
 				if r.Error == "" || time.Since(begin) > 2*time.Second {
 					t.Errorf("%s %s: %q after %v, want an error at once", q.Op, to, r.Error, time.Since(begin))
 				}
@@ -71,7 +74,9 @@ var networkTests = map[string]func(*testing.T, *suite){
 	"multicast": func(t *testing.T, s *suite) {
 		c := s.common(t)
 		for _, to := range []string{"224.0.0.1:9", "255.255.255.255:9"} {
-			if r := c.ask(wire.Request{Op: "sendto", To: to}); r.Error == "" {
+			r := c.ask(wire.Request{Op: "sendto", To: to})
+			s.saw("sendto "+to, r)
+			if r.Error == "" {
 				t.Errorf("sent to %s", to)
 			}
 		}
@@ -85,7 +90,9 @@ var networkTests = map[string]func(*testing.T, *suite){
 		}
 		defer l.Close()
 		c := s.common(t)
-		if c.ask(wire.Request{Op: "connect", Path: "unix", To: name}).Error == "" {
+		r := c.ask(wire.Request{Op: "connect", Path: "unix", To: name})
+		s.saw("connect to an abstract socket of the host", r)
+		if r.Error == "" {
 			t.Error("the host's abstract socket answers")
 		}
 		for line := range strings.Lines(c.read("/proc/net/unix")) {
@@ -107,13 +114,16 @@ var networkTests = map[string]func(*testing.T, *suite){
 			}
 			for _, kind := range []int64{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {
 				r := socket(family, kind, 0)
+				s.saw(familyName(family), r)
 				if r.Error == "" && !(family == unix.AF_ALG && kind == unix.SOCK_SEQPACKET) { // the kernel's ciphers: no network
 					t.Errorf("a socket of family %d, type %d, can be made", family, kind)
 				}
 			}
 		}
 		for _, raw := range []int64{unix.AF_INET, unix.AF_INET6} {
-			if r := socket(raw, unix.SOCK_RAW, unix.IPPROTO_ICMP); r.Errno != int(unix.EPERM) {
+			r := socket(raw, unix.SOCK_RAW, unix.IPPROTO_ICMP)
+			s.saw(map[int64]string{unix.AF_INET: "raw socket, inet", unix.AF_INET6: "raw socket, inet6"}[raw], r)
+			if r.Errno != int(unix.EPERM) {
 				t.Errorf("a raw socket of family %d: %q, want not permitted", raw, r.Error)
 			}
 		}
@@ -128,7 +138,9 @@ var networkTests = map[string]func(*testing.T, *suite){
 		fd := c.must(syscallOf(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM, 0)).N
 		ifreq := make([]byte, 40)
 		copy(ifreq, "lo")
-		if r := c.ask(syscallOf(unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, ifreq)); r.Errno != int(unix.EPERM) {
+		r := c.ask(syscallOf(unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, ifreq))
+		s.saw("take lo down", r)
+		if r.Errno != int(unix.EPERM) {
 			t.Errorf("taking lo down: %q, want not permitted", r.Error)
 		}
 		c.ask(wire.Request{Op: "mknod", Path: "/tun", Mode: typeChr | 0o600, N: 10<<8 | 200})

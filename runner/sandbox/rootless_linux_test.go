@@ -30,12 +30,16 @@ func ordinary(t *testing.T, ranges bool) (command func(args ...string) *exec.Cmd
 // Everything that holds of root's containers holds of an ordinary user's.
 func TestRootless(t *testing.T) {
 	command, dir := ordinary(t, true)
-	out, err := command("-test.v", "-test.run=^TestEngine$").CombinedOutput()
+	c := command("-test.v", "-test.run=^TestEngine$")
+	rows := filepath.Join(dir, "rows")
+	c.Env = append(c.Env, enginetest.UseRows(rows)...)
+	out, err := c.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestEngine/escape") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	enginetest.CheckTable(t, "sandbox without root", enginetest.ReadRows(t, rows))
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(left) != 1 {
+	if err != nil || len(left) != 2 { // the probe and the rows
 		t.Errorf("left in the user's folder: %q, %v", left, err)
 	}
 }

@@ -22,6 +22,9 @@ import (
 
 // do answers one request.
 func do(q wire.Request) (r wire.Reply) {
+	if q.Child {
+		return child(q)
+	}
 	var err error
 	switch q.Op {
 	case "list":
@@ -30,6 +33,8 @@ func do(q wire.Request) (r wire.Reply) {
 		r.Data, err = os.ReadFile(q.Path)
 	case "names":
 		r.Names, err = names(q.Path)
+	case "copy":
+		err = copyFile(q.Path, q.To)
 	case "write", "mkdir", "symlink", "link", "mknod", "setxattr", "rename", "remove", "stamp":
 		err = change(q)
 	case "environ":

@@ -26,6 +26,9 @@ func main() {
 		time.Sleep(time.Hour) // argument 3 is a mark by which a test finds it
 		return
 	}
+	if len(os.Args) > 2 && os.Args[2] == "one" {
+		os.Exit(one())
+	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := json.NewEncoder(os.Stdout)
 	for {

@@ -13,8 +13,10 @@ type Request struct {
 	GID  int
 	Time int64 // seconds
 	Args []Arg // of a system call
-	// Child says to do it in a child process of user N, or so.
-	Child bool
+	// Child says to do it in a child process of the build user, by Program, which
+	// is a copy of the probe; "" is the probe itself.
+	Child   bool
+	Program string
 }
 
 // Arg is an argument of a system call: a number, or the address of bytes.
