@@ -68,8 +68,10 @@ func debianKeys(suite string) []string {
 }
 
 // ubuntuKeys returns the fingerprints of Ubuntu's archive keys for the suite at
-// a place of ubuntuSuites. Until xenial the DSA key of 2004 signed too.
-// Source: Ubuntu's package ubuntu-keyring.
+// a place of ubuntuSuites. The DSA key of 2004 signed alone until precise, and
+// beside that of 2012 until yakkety; its signatures are too weak to be accepted.
+// From groovy on the key of 2018 signs alone.
+// Source: Ubuntu's package ubuntu-keyring and its changelog.
 func ubuntuKeys(n int) []string {
 	const (
 		key2004 = "630239CC130E1A7FD81A27B140976EAF437D05B5"

@@ -106,6 +106,10 @@ func DefaultMirrors(archive string, closed bool) []string {
 }
 
 // The codenames, oldest first. A suite's place in the list says what it does.
+// Looked over on 2026-11-23. Names and the end of support are those of
+// distro-info-data, with 15 years for Ubuntu's LTS releases from trusty on
+// (Canonical's Legacy add-on, November 2025); that /usr is merged, and Ubuntu's
+// hosts, debootstrap's. Tests compare with both.
 const (
 	debianSuites = "squeeze wheezy jessie stretch buster bullseye bookworm trixie forky sid"
 	ubuntuSuites = "lucid maverick natty oneiric precise quantal raring saucy trusty utopic vivid wily xenial " +
@@ -170,7 +174,8 @@ func lookupUbuntu(name string) (Suite, bool) {
 		s.BasePackages[2] = "git-core"
 		s.Closed = true
 	case "trusty", "xenial", "bionic", "focal", "jammy", "noble", "resolute", "stonking":
-		// still on the main mirrors in 2026
+		// Supported for somebody, so still on the main mirrors. A suite goes to
+		// old-releases some months after its last support has ended.
 	default:
 		s.Closed = true
 	}

@@ -1,0 +1,131 @@
+package aptmirror
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// tableDate is when the table of suites was last looked over.
+const tableDate = "2026-11-23"
+
+// distroInfo reads the list of a distribution's releases that Debian's package
+// distro-info-data has: column by name, oldest first.
+func distroInfo(t *testing.T, distro string) []map[string]string {
+	t.Helper()
+	f, err := os.Open("/usr/share/distro-info/" + distro + ".csv")
+	if err != nil {
+		need(t, "the package distro-info-data")
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.FieldsPerRecord = -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []map[string]string
+	for _, row := range rows[1:] {
+		m := map[string]string{}
+		for i, v := range row {
+			m[rows[0][i]] = v
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// TestSuitesAgainstDistroInfo: every release since squeeze and lucid is there, in
+// order, and is closed once its last support that comes through the archive's own
+// hosts has ended: Debian's long-term support, and whatever Canonical sells.
+func TestSuitesAgainstDistroInfo(t *testing.T) {
+	for distro, c := range map[string]struct {
+		first string
+		ends  []string
+	}{
+		"debian": {"squeeze", []string{"eol", "eol-lts"}},
+		"ubuntu": {"lucid", []string{"eol", "eol-server", "eol-esm", "eol-legacy"}},
+	} {
+		last, seen := -1, 0
+		names := SuiteNames(distro)
+		for _, row := range distroInfo(t, distro) {
+			name := row["series"]
+			if name == c.first {
+				last = 0
+			}
+			if last < 0 || row["created"] > tableDate || row["release"] == "" && name != "forky" && name != "sid" {
+				continue // too old, or not there yet
+			}
+			s, ok := Lookup(distro, name)
+			if !ok {
+				t.Errorf("%s has no %s", distro, name)
+				continue
+			}
+			seen++
+			if at := age(strings.Join(names, " "), name); at < last {
+				t.Errorf("%s is out of order", name)
+			} else {
+				last = at
+			}
+			end := ""
+			for _, column := range c.ends {
+				end = max(end, row[column])
+			}
+			if row["eol-legacy"] != "" { // 15 years since November 2025; the package may be older
+				year, _ := strconv.Atoi(row["release"][:4])
+				end = max(end, fmt.Sprint(year+15)+row["release"][4:])
+			}
+			if closed := end != "" && end < tableDate; closed != s.Closed {
+				t.Errorf("%s: closed is %v, and its support ended %s", name, s.Closed, end)
+			}
+		}
+		if seen < len(names)-3 {
+			t.Errorf("%s: of %d suites %d were compared", distro, len(names), seen)
+		}
+	}
+}
+
+// asDebootstrap prints what debootstrap does for a release of Ubuntu: its own
+// script, with all that it would call but two answers left out.
+const asDebootstrap = `
+default_mirror() { echo "$1"; }
+mirror_style() { :; }; download_style() { :; }; finddebs_style() { :; }; variants() { :; }; keyring() { :; }
+doing_variant() { return 1; }; extract() { :; }
+merge_usr() { echo "${MERGED_USR:-yes}"; exit; }
+ARCH=amd64 SUITE=$1 CODENAME=$1 EXTRACT_DEB_TAR_OPTIONS=
+. /usr/share/debootstrap/scripts/gutsy
+first_stage_install
+`
+
+// TestSuitesAgainstDebootstrap: whether /usr is merged, and which suites have
+// left the main mirrors. It does not know the newest of these by name.
+func TestSuitesAgainstDebootstrap(t *testing.T) {
+	if _, err := os.Stat("/usr/share/debootstrap/scripts/gutsy"); err != nil {
+		need(t, "debootstrap")
+	}
+	old := 0
+	for _, name := range SuiteNames("ubuntu") {
+		out, err := exec.Command("sh", "-c", asDebootstrap, "sh", name).Output()
+		answers := strings.Fields(string(out))
+		if err != nil || len(answers) != 2 {
+			t.Fatalf("asking debootstrap of %s: %v, %q", name, err, out)
+		}
+		s, _ := Lookup("ubuntu", name)
+		if merged := answers[1] == "yes"; merged != s.MergedUsr {
+			t.Errorf("%s: merged is %v, debootstrap says %s", name, s.MergedUsr, answers[1])
+		}
+		if strings.Contains(answers[0], "old-releases") {
+			old++
+			if !s.Closed || DefaultMirrors("ubuntu", true)[0] != answers[0] {
+				t.Errorf("%s: closed is %v, debootstrap takes %s", name, s.Closed, answers[0])
+			}
+		}
+	}
+	if old < 10 {
+		t.Errorf("debootstrap takes %d suites from the old host", old)
+	}
+}
