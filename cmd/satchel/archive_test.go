@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -51,11 +52,27 @@ var releases = map[string]func(testing.TB, *fakeArchive){
 		s.Replace = map[string][]byte{index + ".gz": append(plain, gzipped(make([]byte, 1<<30))...)}
 		a.Publish(t, s)
 	},
-	"escape": func(t testing.TB, a *fakeArchive) { // a package whose path leads out of the archive
-		s := baseAlone
-		s.Edit = func(_, text string) string { return strings.ReplaceAll(text, "Filename: pool", "Filename: ../../pool") }
-		a.Publish(t, s)
-	},
+	"escape": edited(func(text string) string { return strings.Replace(text, "Filename: pool", "Filename: ../../pool", 1) }),
+	// Packages that cannot be what their index says, each in base's place.
+	"twice": edited(func(text string) string {
+		return text + strings.Replace(text, "Description: test", "Description: other", 1)
+	}),
+	"twice-other": edited(func(text string) string {
+		return text + sums.ReplaceAllString(text, "SHA256: "+strings.Repeat("0", 63)+"1")
+	}),
+	"field-twice": edited(func(text string) string { return strings.Replace(text, "Version:", "Version: 0.9\nVersion:", 1) }),
+	"huge":        edited(func(text string) string { return "X-Big: " + strings.Repeat("x", 1<<20) + "\n" + text }),
+	"longer":      edited(func(text string) string { return sizes.ReplaceAllString(text, "Size: 99999") }),
+	"shorter":     edited(func(text string) string { return sizes.ReplaceAllString(text, "Size: 9") }),
+	"negative":    edited(func(text string) string { return sizes.ReplaceAllString(text, "Size: -1") }),
+	"unsized":     edited(func(text string) string { return sizes.ReplaceAllString(text, "Size: 1e3") }),
+	"absolute":    edited(func(text string) string { return strings.Replace(text, "Filename: ", "Filename: /", 1) }),
+	"backslash":   edited(func(text string) string { return strings.Replace(text, "Filename: pool/", "Filename: pool\\", 1) }),
+	"unhashed":    edited(func(text string) string { return sums.ReplaceAllString(text, "X: x") }),
+	"one-path": edited(func(text string) string { // two packages in one place
+		other := strings.Replace(text, "Package: base", "Package: tool", 1)
+		return text + sums.ReplaceAllString(other, "SHA256: "+strings.Repeat("0", 63)+"1")
+	}),
 	"other-key": func(t testing.TB, a *fakeArchive) {
 		s := baseAlone
 		s.Keys = []*archivetest.Key{archivetest.NewKey(t)}
@@ -64,6 +81,20 @@ var releases = map[string]func(testing.TB, *fakeArchive){
 	"other-suite": func(t testing.TB, a *fakeArchive) {
 		a.Write(t, "debian/dists/bookworm/InRelease", a.Read(t, "debian/dists/bookworm-updates/InRelease"))
 	},
+}
+
+var (
+	sizes = regexp.MustCompile(`(?m)^Size: \d+$`)
+	sums  = regexp.MustCompile(`(?m)^SHA256: [0-9a-f]+$`)
+)
+
+// edited publishes bookworm with base alone and its index changed.
+func edited(edit func(text string) string) func(testing.TB, *fakeArchive) {
+	return func(t testing.TB, a *fakeArchive) {
+		s := baseAlone
+		s.Edit = func(_, text string) string { return edit(text) }
+		a.Publish(t, s)
+	}
 }
 
 // baseAlone is bookworm with one package.
