@@ -54,8 +54,10 @@ func split(data []byte) (*clearsigned, error) {
 		if !ok || n > 10 {
 			return nil, fmt.Errorf("line %d is not a Hash header: %s", n, quoteBytes(line))
 		}
-		for name := range strings.SplitSeq(string(names), ",") {
-			name = strings.Trim(name, " \t")
+		for i, name := range strings.Split(string(names), ",") {
+			if i > 0 {
+				name = strings.TrimPrefix(name, " ") // as gpg writes it; not all read other blanks
+			}
 			switch name {
 			case "SHA1", "RIPEMD160", "SHA224", "SHA256", "SHA384", "SHA512": // what gpgv knows
 				c.hashes[name] = true
