@@ -17,13 +17,15 @@ const day = 24 * time.Hour
 // TestMirrorsInOrder: who is asked for a release file, one after the other: the
 // command line's, satchel.yaml's, apt's, the canonical hosts, the keeper of old
 // suites. Each fails in another way, the table knows nothing of it, and what
-// was skipped for a bad file is told.
+// was skipped for a bad file is told. That apt would trust a mirror blindly says
+// nothing here.
 func TestMirrorsInOrder(t *testing.T) {
 	t.Parallel()
 	n := newInternet(t)
 	now := time.Now()
 	n.write(t, "satchel.yaml", []byte("mirrors:\n  debian: [\"http://yaml.example/debian\"]\n"))
-	n.write(t, "apt/sources.list", []byte("deb http://near.example/debian bookworm main\ndeb http://near.example/debian bookworm-updates main\n"))
+	n.write(t, "apt/sources.list", []byte("deb [trusted=yes check-valid-until=no] http://near.example/debian bookworm main\n"+
+		"deb [trusted=yes check-valid-until=no] http://near.example/debian bookworm-updates main\n"))
 	n.debian(t, "yaml.example/debian", "security.debian.org/debian-security", "0.8", now.Add(-20*day), 7*day) // stale
 	n.debian(t, "archive.debian.org/debian", "security.debian.org/debian-security", "2.0", now.Add(-time.Hour), 7*day)
 	stranger := archivetest.NewKey(t)
