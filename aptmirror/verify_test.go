@@ -407,6 +407,10 @@ func FuzzVerifyInRelease(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	ring, err := k.Subset(k.Fingerprints())
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(good)
 	for _, changed := range tricks(good) {
 		f.Add(changed)
@@ -425,5 +429,6 @@ func FuzzVerifyInRelease(f *testing.F) {
 		if err != nil || !bytes.Equal(c.text, want.text) || len(signers) == 0 {
 			t.Fatalf("accepted what nobody signed: %q", data)
 		}
+		agree(t, fmt.Sprintf("%q", data), ring, data)
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +71,9 @@ func (a *Archive) Publish(t testing.TB, s Suite) {
 				a.Write(t, s.below(path.Join(path.Dir(p), "by-hash/SHA256", fmt.Sprintf("%x", sha256.Sum256(data)))), data)
 			}
 		}
+	}
+	for _, old := range []string{"InRelease", "Release", "Release.gpg"} {
+		os.Remove(filepath.Join(a.Dir, filepath.FromSlash(s.below(old))))
 	}
 	release := s.release(listed)
 	keys := s.Keys
