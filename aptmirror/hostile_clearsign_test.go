@@ -160,8 +160,13 @@ func withoutCross(t *testing.T, e *openpgp.Entity) {
 	}
 }
 
-// TestOddPackets: a good signature beside others, and others alone.
-func TestOddPackets(t *testing.T) {
+// oddKeys are the signers of TestOddPackets; the ring has all but the stranger.
+type oddKeys struct {
+	good, old, stranger, other, expired, revoked, short, crossed, uncrossed, forEncryption *openpgp.Entity
+}
+
+func newOddKeys(t *testing.T) *oddKeys {
+	t.Helper()
 	good := newKey(t, "good", born, 0, packet.PubKeyAlgoEdDSA)
 	old := newKey(t, "rsa", born, 0, packet.PubKeyAlgoRSA)
 	stranger := newKey(t, "stranger", born, 0, packet.PubKeyAlgoEdDSA)
@@ -183,53 +188,59 @@ func TestOddPackets(t *testing.T) {
 	}
 	withoutCross(t, uncrossed)
 	forEncryption := newKey(t, "encryption", born, 0, packet.PubKeyAlgoRSA)
-	encryption := forEncryption.Subkeys[0].PrivateKey
-	ring := public(t, good, old, other, expired, revoked, short, crossed, uncrossed, forEncryption)
+	return &oddKeys{good, old, stranger, other, expired, revoked, short, crossed, uncrossed, forEncryption}
+}
+
+// by is a text signature over signed.
+func (k *oddKeys) by(t *testing.T, key *packet.PrivateKey, signed []byte) []byte {
+	return signature{key: key, at: born.AddDate(0, 0, 1), kind: packet.SigTypeText}.sign(t, signed)
+}
+
+// packets are what may stand where a signature over text belongs, by what is odd
+// about them; evil is another text.
+func (k *oddKeys) packets(t *testing.T, text, evil []byte) map[string][]byte {
+	t.Helper()
 	when := born.AddDate(0, 0, 1)
-	text, evil := over(releaseText, " \t"), over("Origin: Evil\n", "")
-	by := func(k *packet.PrivateKey, signed []byte) []byte {
-		return signature{key: k, at: when, kind: packet.SigTypeText}.sign(t, signed)
-	}
+	by := func(key *packet.PrivateKey, signed []byte) []byte { return k.by(t, key, signed) }
 	noted := func(critical bool) []byte {
-		return signature{key: other.PrivateKey, at: when, kind: packet.SigTypeText,
+		return signature{key: k.other.PrivateKey, at: when, kind: packet.SigTypeText,
 			note: &packet.Notation{Name: "x@example.org", Value: []byte("y"), IsCritical: critical, IsHumanReadable: true}}.sign(t, text)
 	}
-	standalone := signature{key: other.PrivateKey, at: when, kind: 0x02}
-	binarySig := signature{key: other.PrivateKey, at: when, kind: packet.SigTypeBinary}
-	g := by(good.PrivateKey, text)
-	odd := map[string][]byte{
-		"version 3":                  version3(t, old.PrivateKey, uint32(when.Unix()), 1, text),
-		"version 3 over evil":        version3(t, old.PrivateKey, uint32(when.Unix()), 1, evil),
-		"version 3, binary":          version3(t, old.PrivateKey, uint32(when.Unix()), 0, text),
-		"version 5":                  patched(t, by(other.PrivateKey, text), 0, 5),
-		"version 6":                  patched(t, by(other.PrivateKey, text), 0, 6),
-		"version 2":                  patched(t, by(other.PrivateKey, text), 0, 2),
-		"over evil":                  by(other.PrivateKey, evil),
-		"by a stranger":              by(stranger.PrivateKey, text),
-		"by a stranger over evil":    by(stranger.PrivateKey, evil),
-		"the same again":             g,
+	standalone := signature{key: k.other.PrivateKey, at: when, kind: 0x02}
+	binarySig := signature{key: k.other.PrivateKey, at: when, kind: packet.SigTypeBinary}
+	return map[string][]byte{
+		"version 3":                  version3(t, k.old.PrivateKey, uint32(when.Unix()), 1, text),
+		"version 3 over evil":        version3(t, k.old.PrivateKey, uint32(when.Unix()), 1, evil),
+		"version 3, binary":          version3(t, k.old.PrivateKey, uint32(when.Unix()), 0, text),
+		"version 5":                  patched(t, by(k.other.PrivateKey, text), 0, 5),
+		"version 6":                  patched(t, by(k.other.PrivateKey, text), 0, 6),
+		"version 2":                  patched(t, by(k.other.PrivateKey, text), 0, 2),
+		"over evil":                  by(k.other.PrivateKey, evil),
+		"by a stranger":              by(k.stranger.PrivateKey, text),
+		"by a stranger over evil":    by(k.stranger.PrivateKey, evil),
+		"the same again":             by(k.good.PrivateKey, text),
 		"standalone":                 standalone.sign(t, nil),
 		"of a binary":                binarySig.sign(t, []byte(releaseText)),
 		"of the binary form of text": binarySig.sign(t, text),
-		"SHA-1":                      signature{key: other.PrivateKey, at: when, hash: crypto.SHA1, kind: packet.SigTypeText}.sign(t, text),
-		"SHA-1 over evil":            signature{key: other.PrivateKey, at: when, hash: crypto.SHA1, kind: packet.SigTypeText}.sign(t, evil),
-		"it says MD5":                patched(t, by(other.PrivateKey, text), 3, 1),
+		"SHA-1":                      signature{key: k.other.PrivateKey, at: when, hash: crypto.SHA1, kind: packet.SigTypeText}.sign(t, text),
+		"SHA-1 over evil":            signature{key: k.other.PrivateKey, at: when, hash: crypto.SHA1, kind: packet.SigTypeText}.sign(t, evil),
+		"it says MD5":                patched(t, by(k.other.PrivateKey, text), 3, 1),
 		"critical notation":          noted(true),
 		"notation":                   noted(false),
-		"expired":                    signature{key: other.PrivateKey, at: when, lives: 60, kind: packet.SigTypeText}.sign(t, text),
-		"of another algorithm":       patched(t, by(other.PrivateKey, text), 2, 99),
-		"future":                     signature{key: other.PrivateKey, at: time.Now().Add(48 * time.Hour), kind: packet.SigTypeText}.sign(t, text),
-		"older than its key":         signature{key: other.PrivateKey, at: born.AddDate(0, 0, -1), kind: packet.SigTypeText}.sign(t, text),
-		"key expired":                signature{key: expired.PrivateKey, at: born.AddDate(0, 0, 101), kind: packet.SigTypeText}.sign(t, text),
-		"key expired, evil":          signature{key: expired.PrivateKey, at: born.AddDate(0, 0, 101), kind: packet.SigTypeText}.sign(t, evil),
-		"key expired since":          by(expired.PrivateKey, text),
-		"key revoked":                by(revoked.PrivateKey, text),
-		"key revoked, evil":          by(revoked.PrivateKey, evil),
-		"short key":                  by(short.PrivateKey, text),
-		"short key, evil":            by(short.PrivateKey, evil),
-		"subkey":                     by(subkeyOf(crossed), text),
-		"subkey not crossed":         by(subkeyOf(uncrossed), text),
-		"encryption subkey":          by(encryption, text),
+		"expired":                    signature{key: k.other.PrivateKey, at: when, lives: 60, kind: packet.SigTypeText}.sign(t, text),
+		"of another algorithm":       patched(t, by(k.other.PrivateKey, text), 2, 99),
+		"future":                     signature{key: k.other.PrivateKey, at: time.Now().Add(48 * time.Hour), kind: packet.SigTypeText}.sign(t, text),
+		"older than its key":         signature{key: k.other.PrivateKey, at: born.AddDate(0, 0, -1), kind: packet.SigTypeText}.sign(t, text),
+		"key expired":                signature{key: k.expired.PrivateKey, at: born.AddDate(0, 0, 101), kind: packet.SigTypeText}.sign(t, text),
+		"key expired, evil":          signature{key: k.expired.PrivateKey, at: born.AddDate(0, 0, 101), kind: packet.SigTypeText}.sign(t, evil),
+		"key expired since":          by(k.expired.PrivateKey, text),
+		"key revoked":                by(k.revoked.PrivateKey, text),
+		"key revoked, evil":          by(k.revoked.PrivateKey, evil),
+		"short key":                  by(k.short.PrivateKey, text),
+		"short key, evil":            by(k.short.PrivateKey, evil),
+		"subkey":                     by(subkeyOf(k.crossed), text),
+		"subkey not crossed":         by(subkeyOf(k.uncrossed), text),
+		"encryption subkey":          by(k.forEncryption.Subkeys[0].PrivateKey, text),
 		"a marker":                   packetOf(tagMarker, []byte("PGP")),
 		"a user ID":                  packetOf(tagUserID, []byte("evil")),
 		"a literal":                  packetOf(11, []byte("t\x00\x00\x00\x00\x00Origin: Evil\n")),
@@ -238,12 +249,20 @@ func TestOddPackets(t *testing.T) {
 		"an empty packet":            packetOf(tagSignature, nil),
 		"nothing":                    nil,
 	}
+}
+
+// TestOddPackets: a good signature beside others, and others alone.
+func TestOddPackets(t *testing.T) {
+	k := newOddKeys(t)
+	ring := public(t, k.good, k.old, k.other, k.expired, k.revoked, k.short, k.crossed, k.uncrossed, k.forEncryption)
+	text := over(releaseText, " \t")
+	g := k.by(t, k.good.PrivateKey, text)
 	accepted := 0
 	var alone []string
-	for name, packets := range odd {
+	for name, packets := range k.packets(t, text, over("Origin: Evil\n", "")) {
 		for how, all := range map[string][]byte{
 			"alone": packets, "after a good one": bytes.Join([][]byte{g, packets}, nil), "before a good one": bytes.Join([][]byte{packets, g}, nil),
-			"between": bytes.Join([][]byte{g, packets, by(old.PrivateKey, text)}, nil),
+			"between": bytes.Join([][]byte{g, packets, k.by(t, k.old.PrivateKey, text)}, nil),
 		} {
 			if len(all) == 0 {
 				continue

@@ -51,32 +51,37 @@ func TestForms(t *testing.T) {
 				s.Keys = []*archivetest.Key{more, a.Key}
 			}
 			a.Publish(t, s)
-			dir := t.TempDir()
-			for name, text := range map[string]string{"archive.gpg": string(ring), "base.yml": "name: base\ndistro: debian\nsuites: [bookworm]\narchitectures: [amd64]\n" +
-				"packages: []\nreference_datetime: \"2020-01-01 00:00:00\"\nremotes: []\nfiles: []\nscript: |\n  true\n"} {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			bundle := filepath.Join(dir, "base.satchel")
-			for _, args := range [][]string{
-				{"gather", filepath.Join(dir, "base.yml"), "-o", bundle, "--base-packages", "base", "--archive-keyring", filepath.Join(dir, "archive.gpg"),
-					"--mirror", "debian=" + a.URL + "/debian", "--mirror", "debian-security=" + a.URL + "/debian-security", "--mirrors-only"},
-				{"verify", bundle, "--unsigned", "--archive-keyring", filepath.Join(dir, "archive.gpg")},
-			} {
-				var out, story bytes.Buffer
-				if code := command(append(args, "--cache", filepath.Join(dir, "cache")), &ui{out: &out, err: &story}); code != exitDone {
-					t.Fatalf("satchel %v: exit status %d\n%s", args, code, story.String())
-				}
-			}
-			asked := a.Asked()
+			acrossWith(t, a, ring)
 			byHash := false
-			for _, p := range asked {
+			for _, p := range a.Asked() {
 				byHash = byHash || strings.Contains(p, "by-hash/SHA256/")
 			}
 			if byHash != s.ByHash {
 				t.Errorf("by hash was asked: %v, offered: %v", byHash, s.ByHash)
 			}
 		})
+	}
+}
+
+// acrossWith gathers and verifies base, trusting a keyring.
+func acrossWith(t *testing.T, a *fakeArchive, ring []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"archive.gpg": string(ring), "base.yml": "name: base\ndistro: debian\nsuites: [bookworm]\narchitectures: [amd64]\n" +
+		"packages: []\nreference_datetime: \"2020-01-01 00:00:00\"\nremotes: []\nfiles: []\nscript: |\n  true\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bundle := filepath.Join(dir, "base.satchel")
+	for _, args := range [][]string{
+		{"gather", filepath.Join(dir, "base.yml"), "-o", bundle, "--base-packages", "base", "--archive-keyring", filepath.Join(dir, "archive.gpg"),
+			"--mirror", "debian=" + a.URL + "/debian", "--mirror", "debian-security=" + a.URL + "/debian-security", "--mirrors-only"},
+		{"verify", bundle, "--unsigned", "--archive-keyring", filepath.Join(dir, "archive.gpg")},
+	} {
+		var out, story bytes.Buffer
+		if code := command(append(args, "--cache", filepath.Join(dir, "cache")), &ui{out: &out, err: &story}); code != exitDone {
+			t.Fatalf("satchel %v: exit status %d\n%s", args, code, story.String())
+		}
 	}
 }
