@@ -10,6 +10,8 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"satchel/manifest/provenance"
 )
 
 // A Signer signs documents with an SSH key.
@@ -17,6 +19,8 @@ type Signer interface {
 	// Sign signs the exact bytes of doc, for the purpose that the namespace
 	// names: SignatureNamespace for an artifact manifest.
 	Sign(ctx context.Context, namespace string, doc []byte) (Signature, error)
+	// SignEnvelope adds to a DSSE envelope a signature over its payload.
+	SignEnvelope(ctx context.Context, e *provenance.Envelope, payload []byte) error
 	// Fingerprint names the key, "SHA256:…" as ssh-keygen -l prints it.
 	Fingerprint() string
 }

@@ -12,12 +12,12 @@ import (
 	"satchel/manifest"
 )
 
-// report writes NAME-res.yml, gitian's own result manifest, and fills in what
-// built says of the outputs.
-func (r *Run) report(built *Built, pin manifest.DescriptorPin, d *manifest.Descriptor, targets []manifest.Target, dir string, c *collector) error {
+// report writes NAME-res.yml, gitian's own result manifest, fills in what built
+// says of the outputs, and returns what it wrote.
+func (r *Run) report(built *Built, pin manifest.DescriptorPin, d *manifest.Descriptor, targets []manifest.Target, dir string, c *collector) ([]byte, error) {
 	out, err := c.list("out")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res := manifest.Result{Name: pin.Name, Out: out, In: inputSums(pin)}
 	for _, t := range targets {
@@ -28,17 +28,17 @@ func (r *Run) report(built *Built, pin manifest.DescriptorPin, d *manifest.Descr
 	}
 	text, err := res.Marshal()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	name := pin.Name + "-res.yml"
 	if err := writeNew(filepath.Join(dir, name), text); err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
+		return nil, fmt.Errorf("writing %s: %w", name, err)
 	}
 	built.Manifest = Output{SHA256: manifest.Sum(text), Path: name}
 	for _, s := range out {
 		built.Outputs = append(built.Outputs, Output{SHA256: s.SHA256, Path: s.Path})
 	}
-	return nil
+	return text, nil
 }
 
 // inputSums is what gitian calls the in_manifest.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"satchel/manifest"
 	"satchel/runner/guest"
@@ -24,7 +25,8 @@ type Story interface {
 	Step(line string)
 }
 
-// Run builds what a verified bundle holds. All fields but Only are needed.
+// Run builds what a verified bundle holds. All fields but Only and those for the
+// provenance are needed.
 type Run struct {
 	Engine  Engine
 	Source  Source
@@ -35,6 +37,19 @@ type Run struct {
 	Scratch string // folder for what is in the way only for a while
 	Cache   string // folder that keeps gitian's build caches between runs
 	Story   Story
+
+	// For the provenance.
+	Bundle  manifest.Digest  // the bundle's identity
+	Satchel string           // satchel's version
+	Now     func() time.Time // nil: the provenance tells no times
+}
+
+// now is the time for the provenance; zero if it tells none.
+func (r *Run) now() time.Time {
+	if r.Now == nil {
+		return time.Time{}
+	}
+	return r.Now()
 }
 
 // Output is one file of a result.
@@ -48,6 +63,7 @@ type Built struct {
 	Descriptor   string        `json:"descriptor"`
 	Dir          string        `json:"dir"` // holds out, NAME-res.yml, logs
 	Manifest     Output        `json:"manifest"`
+	Provenance   string        `json:"provenance"` // NAME-provenance.json
 	Outputs      []Output      `json:"outputs"`
 	Environments []Environment `json:"environments"` // one a target
 }
@@ -150,6 +166,7 @@ func (r *Run) descriptor(ctx context.Context, pin manifest.DescriptorPin, dir st
 	}
 	defer results.Close()
 	built := Built{Descriptor: pin.Name}
+	started := r.now()
 	var targets []manifest.Target
 	for _, t := range r.Lock.Targets {
 		if t.Descriptor != pin.Name {
@@ -163,7 +180,11 @@ func (r *Run) descriptor(ctx context.Context, pin manifest.DescriptorPin, dir st
 		built.Environments = append(built.Environments, env)
 	}
 	r.Story.Step("Generating report")
-	return built, r.report(&built, pin, d, targets, dir, results)
+	text, err := r.report(&built, pin, d, targets, dir, results)
+	if err != nil {
+		return built, err
+	}
+	return built, r.provenance(&built, pin, targets, dir, text, started)
 }
 
 // read parses the descriptor that the lock pins.

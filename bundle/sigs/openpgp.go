@@ -12,6 +12,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"satchel/bundle"
+	"satchel/manifest/provenance"
 )
 
 // A Signer signs asserts.
@@ -20,6 +21,11 @@ type Signer interface {
 	Sign(ctx context.Context, doc []byte) ([]byte, error)
 	// Name tells people which key it is.
 	Name() string
+}
+
+// An EnvelopeSigner signs provenance, too: an SSH key.
+type EnvelopeSigner interface {
+	SignEnvelope(ctx context.Context, e *provenance.Envelope, payload []byte) error
 }
 
 // SSHSigner signs asserts with an SSH key.

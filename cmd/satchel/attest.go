@@ -36,7 +36,7 @@ type attested struct {
 // Run checks every result first, then signs, then writes: what is refused leaves
 // the tree as it was.
 func (c *attestCmd) Run(ctx context.Context, ui *ui) error {
-	results, err := c.results()
+	results, origins, err := c.results()
 	if err != nil {
 		return err
 	}
@@ -81,41 +81,48 @@ func (c *attestCmd) Run(ctx context.Context, ui *ui) error {
 			return err
 		}
 	}
+	if err := c.seal(ctx, ui, origins); err != nil {
+		return err
+	}
 	return c.print(ui, plan, !c.NoSign)
 }
 
-// results reads what is to be attested, and checks output files that are at hand.
-func (c *attestCmd) results() ([]*manifest.Result, error) {
-	var all []*manifest.Result
+// results reads what is to be attested and the provenance beside it, and checks
+// output files that are at hand.
+func (c *attestCmd) results() (all []*manifest.Result, origins []*origin, err error) {
 	names := map[string]string{}
 	for _, what := range c.Result {
 		files, isTree, err := statementFiles(what)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if isTree {
-			return nil, fmt.Errorf("reading %s: it holds no NAME-res.yml", what)
+			return nil, nil, fmt.Errorf("reading %s: it holds no NAME-res.yml", what)
 		}
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			r, err := manifest.ParseResult(file, data)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if old, ok := names[r.Name]; ok {
-				return nil, fmt.Errorf("%w: %s and %s are both results of %s", errUsage, old, file, r.Name)
+				return nil, nil, fmt.Errorf("%w: %s and %s are both results of %s", errUsage, old, file, r.Name)
 			}
 			names[r.Name] = file
 			if err := checkOutputs(filepath.Join(filepath.Dir(file), "out"), r.Out); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			all = append(all, r)
+			o, err := provenanceOf(file, r)
+			if err != nil {
+				return nil, nil, err
+			}
+			all, origins = append(all, r), append(origins, o)
 		}
 	}
-	return all, nil
+	return all, origins, nil
 }
 
 // checkOutputs compares a result with the output files beside it, if they are

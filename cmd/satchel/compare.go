@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -259,22 +260,18 @@ func (c *compareCmd) loose(reader sigs.Reader, file string) (compare.Statement, 
 	if s.Problem != "" {
 		return s, errors.New(s.Problem)
 	}
-	return s, nil
+	origin, err := provenanceOf(file, s.Result)
+	if err == nil && origin != nil {
+		s.Environments = origin.statement.Environments()
+	}
+	return s, err
 }
 
-// writePage writes the page beside its name first, so that it is whole or not there.
+// writePage writes the comparison for people.
 func writePage(name string, reports []*compare.Report) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".satchel-page-")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
+	var page bytes.Buffer
+	if err := compare.Page(&page, reports); err != nil {
+		return err
 	}
-	defer os.Remove(f.Name())
-	err = errors.Join(compare.Page(f, reports), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	return nil
+	return writeFile(name, page.Bytes())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"satchel/runner"
 )
@@ -40,6 +41,7 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	run := runner.Run{
 		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory},
 		Result: c.Output, Scratch: cache, Cache: filepath.Join(cache, "build"), Story: ui,
+		Bundle: v.Identity(), Satchel: version(), Now: time.Now,
 	}
 	built, err := run.Do(ctx)
 	if err != nil {

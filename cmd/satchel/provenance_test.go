@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"satchel/manifest"
+	"satchel/manifest/provenance"
+)
+
+// verifyEnvelope checks a DSSE envelope with the library of in-toto and TUF, given
+// the public key in PEM.
+const verifyEnvelope = `
+import base64, json, sys
+from cryptography.hazmat.primitives import serialization as s
+from securesystemslib.signer import SSlibKey, Signature
+e = json.load(open(sys.argv[1]))
+pem = open(sys.argv[2]).read()
+kind, scheme = sys.argv[3], sys.argv[4]
+if kind == "ed25519":
+    pem = s.load_pem_public_key(pem.encode()).public_bytes(s.Encoding.Raw, s.PublicFormat.Raw).hex()
+payload = base64.b64decode(e["payload"])
+pae = b"DSSEv1 %d %s %d %s" % (len(e["payloadType"]), e["payloadType"].encode(), len(payload), payload)
+sig = e["signatures"][0]
+key = SSlibKey(sig["keyid"], kind, scheme, {"public": pem})
+key.verify_signature(Signature(sig["keyid"], base64.b64decode(sig["sig"]).hex()), pae)
+try:
+    key.verify_signature(Signature(sig["keyid"], base64.b64decode(sig["sig"]).hex()), pae + b"x")
+except Exception:
+    print(json.loads(payload)["predicateType"])
+`
+
+// withProvenance writes a result folder that has provenance, with an environment.
+func withProvenance(t *testing.T, text, environment string) string {
+	t.Helper()
+	dir := newResult(t, text)
+	r, err := manifest.ParseResult("x", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lockText, err := os.ReadFile("../../manifest/testdata/sample.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := manifest.ParseLock("sample.lock", lockText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := provenance.New(provenance.Build{Lock: lock, Descriptor: manifest.DescriptorPin{Name: "p", File: "p.yml"}, Result: r, ResultText: []byte(text),
+		Environments: map[string]manifest.Digest{"bionic-amd64": manifest.Sum([]byte(environment))}, Started: time.Unix(0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := s.Marshal()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "p-provenance.json"), doc, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestProvenanceElsewhere: in-toto's own library verifies what attest signs, with
+// keys of each kind.
+func TestProvenanceElsewhere(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import securesystemslib.signer").Run(); err != nil {
+		skip(t, "python3-securesystemslib is not installed")
+	}
+	for _, k := range []struct{ kind, bits, theirs, scheme string }{{"ed25519", "", "ed25519", "ed25519"}, {"ecdsa", "256", "ecdsa", "ecdsa-sha2-nistp256"}, {"rsa", "2048", "rsa", "rsa-pkcs1v15-sha256"}} {
+		key := filepath.Join(t.TempDir(), k.kind)
+		args := []string{"-q", "-t", k.kind, "-N", "", "-f", key}
+		if k.bits != "" {
+			args = append(args, "-b", k.bits)
+		}
+		run(t, "ssh-keygen", args...)
+		public := key + ".pem"
+		if err := os.WriteFile(public, []byte(publicPEM(t, key+".pub")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		result := withProvenance(t, resultText, "1")
+		_, story := attest(t, exitDone, result, "--signer", "alice", "--release", "1.0", "-d", t.TempDir(), "--key", key)
+		if !strings.Contains(story, "p-provenance.intoto.jsonl: signed by SHA256:") {
+			t.Errorf("%s: got %s", k.kind, story)
+		}
+		out := run(t, python, "-c", verifyEnvelope, filepath.Join(result, "p-provenance.intoto.jsonl"), public, k.theirs, k.scheme)
+		if strings.TrimSpace(out) != provenance.PredicateType {
+			t.Errorf("%s: got %q: a changed payload was taken", k.kind, out)
+		}
+	}
+}
+
+// publicPEM is an SSH public key as other tools read it.
+func publicPEM(t *testing.T, pub string) string {
+	t.Helper()
+	text, err := os.ReadFile(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.(ssh.CryptoPublicKey).CryptoPublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// TestProvenanceCompared: same packages, other outputs, other environments.
+func TestProvenanceCompared(t *testing.T) {
+	other := strings.Replace(resultText, "1111  a.tar", "1112  a.tar", 1)
+	a, b, c := withProvenance(t, resultText, "1"), withProvenance(t, other, "2"), withProvenance(t, other, "1")
+	for _, tt := range []struct{ with, want string }{{b, "environment bionic-amd64"}, {c, "run --twice"}} {
+		var out, story bytes.Buffer
+		if code := command([]string{"compare", a, tt.with}, &ui{out: &out, err: &story}); code != exitDiffer || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("exit status %d, want %d and %q\n%s%s", code, exitDiffer, tt.want, out.String(), story.String())
+		}
+	}
+	// Provenance of another result is a mix-up.
+	doc, err := os.ReadFile(filepath.Join(a, "p-provenance.json"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b, "p-provenance.json"), doc, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"compare", a, b}, {"attest", b, "--signer", "x", "--release", "1", "-d", t.TempDir(), "--no-sign"}} {
+		var out, story bytes.Buffer
+		if code := command(args, &ui{out: &out, err: &story}); code != exitFailed || !strings.Contains(story.String(), "the provenance is of another result") {
+			t.Errorf("%q: exit status %d\n%s", args, code, story.String())
+		}
+	}
+}
