@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	"satchel/bundle"
@@ -108,6 +109,19 @@ func (s *openPGPSigner) Sign(ctx context.Context, doc []byte) ([]byte, error) {
 		return nil, fmt.Errorf("signing with %s: %w", s.Name(), err)
 	}
 	return out.Bytes(), nil
+}
+
+// armour writes a binary signature as text.
+func armour(sig []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := armor.Encode(&out, openpgp.SignatureType, nil)
+	if err == nil {
+		_, err = w.Write(sig)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return append(out.Bytes(), '\n'), err
 }
 
 // Confirm is an error unless the signature over doc counts.

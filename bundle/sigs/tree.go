@@ -98,8 +98,11 @@ func statementName(base string) (name string, ok bool) {
 // sumsMark ends the name of a set of lists of sums. No descriptor's name has a space.
 const sumsMark = " (sums)"
 
+// signatureExtensions are what a signature's file may add to the name.
+var signatureExtensions = []string{".sig", ".asc", ".gpg"}
+
 func signatureOf(file string, files map[string]fs.FileMode) string {
-	for _, ext := range []string{".sig", ".asc", ".gpg"} {
+	for _, ext := range signatureExtensions {
 		if _, ok := files[file+ext]; ok {
 			return file + ext
 		}

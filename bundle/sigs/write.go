@@ -25,16 +25,23 @@ func (e *ExistsError) Error() string {
 	return fmt.Sprintf("%s is there already and says something else: an assert is never replaced; if the old one is wrong, remove it first", e.File)
 }
 
-// An Addition is an assert on its way into a tree.
+// An Addition is an assert, or a list of sums, on its way into a tree.
 type Addition struct {
-	File   string // RELEASE/SIGNER/NAME-build.assert
+	File   string // RELEASE/SIGNER/NAME-build.assert, or …/KIND.SHA256SUMS
 	Doc    []byte
-	Exists bool // the very same assert is there already
+	Exists bool // the very same is there already
 	Signed bool // and a signature beside it
 }
 
-// SigFile is where the signature belongs.
-func (a *Addition) SigFile() string { return a.File + ".sig" }
+// SigFile is where a signature belongs: beside an assert as .sig, as gsign puts
+// it, beside a list of sums as .asc, as guix-attest does, but an SSH signature,
+// which no gpg reads, as .sig.
+func (a *Addition) SigFile(sig []byte) string {
+	if strings.HasSuffix(a.File, ".assert") || bytes.HasPrefix(sig, []byte("-----BEGIN SSH")) {
+		return a.File + ".sig"
+	}
+	return a.File + ".asc"
+}
 
 // Plan makes an assert of a result and finds its place in the tree; it writes
 // nothing. Another assert in that place is an *ExistsError. Names that differ from
@@ -49,7 +56,42 @@ func Plan(tree fs.FS, r manifest.Result, release, signer string) (*Addition, err
 	if err != nil {
 		return nil, err
 	}
-	a := &Addition{File: path.Join(release, signer, r.Name+"-build.assert"), Doc: doc}
+	return addition(tree, path.Join(release, signer, r.Name+"-build.assert"), doc)
+}
+
+// PlanSums is Plan for a list of sums of all outputs of several results, by their
+// base names, as guix.sigs holds it. kind is "all" or "noncodesigned".
+func PlanSums(tree fs.FS, kind string, results []*manifest.Result, release, signer string) (*Addition, error) {
+	for what, name := range map[string]string{"kind": kind, "release": release, "signer": signer} {
+		if err := manifest.CheckName(name); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	var sums []manifest.FileSum
+	have := map[string]manifest.Digest{}
+	for _, r := range results {
+		for _, o := range r.Out {
+			name := path.Base(o.Path)
+			old, twice := have[name]
+			if twice && old != o.SHA256 {
+				return nil, fmt.Errorf("two outputs are called %q and are not the same: a list of sums has base names alone", name)
+			}
+			if !twice {
+				sums = append(sums, manifest.FileSum{SHA256: o.SHA256, Path: name})
+			}
+			have[name] = o.SHA256
+		}
+	}
+	doc, err := manifest.FormatSums(sums)
+	if err != nil {
+		return nil, err
+	}
+	return addition(tree, path.Join(release, signer, kind+".SHA256SUMS"), doc)
+}
+
+// addition finds the place of doc in the tree.
+func addition(tree fs.FS, file string, doc []byte) (*Addition, error) {
+	a := &Addition{File: file, Doc: doc}
 	dir := "."
 	for _, part := range strings.Split(a.File, "/") {
 		if err := sameCase(tree, dir, part); err != nil {
@@ -67,8 +109,10 @@ func Plan(tree fs.FS, r manifest.Result, release, signer string) (*Addition, err
 		return nil, &ExistsError{File: a.File, Diff: string(diff.Diff(a.File, old, "new", doc))}
 	}
 	a.Exists = true
-	if _, err := fs.Stat(tree, a.SigFile()); err == nil {
-		a.Signed = true
+	for _, ext := range signatureExtensions {
+		if _, err := fs.Stat(tree, a.File+ext); err == nil {
+			a.Signed = true
+		}
 	}
 	return a, nil
 }
@@ -106,7 +150,14 @@ func (a *Addition) Write(root *os.Root, sig []byte) error {
 	if sig == nil || a.Signed {
 		return nil
 	}
-	return writeWhole(root, a.SigFile(), sig)
+	name := a.SigFile(sig)
+	if strings.HasSuffix(name, ".asc") {
+		var err error
+		if sig, err = armour(sig); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	return writeWhole(root, name, sig)
 }
 
 // writeWhole writes a file that is not there yet.

@@ -30,7 +30,7 @@ func result(t testing.TB, what string) manifest.Result {
 func TestPlan(t *testing.T) {
 	r := result(t, "x")
 	a, err := Plan(fstest.MapFS{}, r, "1.0", "alice")
-	if err != nil || a.File != "1.0/alice/p-build.assert" || a.SigFile() != "1.0/alice/p-build.assert.sig" || a.Exists || a.Signed || !bytes.Equal(a.Doc, assert(t, "1.0", "x")) {
+	if err != nil || a.File != "1.0/alice/p-build.assert" || a.SigFile(nil) != "1.0/alice/p-build.assert.sig" || a.Exists || a.Signed || !bytes.Equal(a.Doc, assert(t, "1.0", "x")) {
 		t.Fatalf("got %+v, %v", a, err)
 	}
 	f := tree{}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"satchel/bundle/sigs"
@@ -21,6 +22,7 @@ type attestCmd struct {
 	Key     string   `help:"What signs: gpg:ID (agent, smartcard), a file with an OpenPGP secret key or an SSH key, or a .pub file whose key the ssh-agent holds. Without it, gpg signs as NAME." placeholder:"KEY" xor:"key"`
 	NoSign  bool     `help:"Write asserts without signatures; the same command with a key adds them, here or elsewhere." xor:"key"`
 	GPG     string   `name:"gpg" help:"The gpg program." default:"gpg" placeholder:"PROGRAM"`
+	Sums    string   `help:"Write a list of sums in the way of guix.sigs in place of asserts: ${enum}." enum:",all,noncodesigned" default:"" placeholder:"all|noncodesigned"`
 	DryRun  bool     `help:"Say what would be written, and write nothing."`
 	JSON    bool     `name:"json" help:"Print what was written as JSON."`
 }
@@ -28,7 +30,7 @@ type attestCmd struct {
 // attested is what --json prints for each result.
 type attested struct {
 	File      string `json:"file"`                // in the tree
-	Signature string `json:"signature,omitempty"` // likewise
+	Signature string `json:"signature,omitempty"` // likewise; that this run wrote
 	Wrote     bool   `json:"wrote"`               // false: the very same was there
 	Signed    bool   `json:"signed"`              // by this run
 }
@@ -44,25 +46,12 @@ func (c *attestCmd) Run(ctx context.Context, ui *ui) error {
 	if err != nil {
 		return err
 	}
-	var plan []*sigs.Addition
-	for _, r := range results {
-		release, err := c.releaseOf(r)
-		if err != nil {
-			return err
-		}
-		a, err := sigs.Plan(tree, *r, release, c.Signer)
-		var exists *sigs.ExistsError
-		if errors.As(err, &exists) {
-			ui.Step(strings.TrimSuffix(exists.Diff, "\n"))
-			return fmt.Errorf("%w: %w", errDiffer, err)
-		}
-		if err != nil {
-			return err
-		}
-		plan = append(plan, a)
+	plan, err := c.plan(ui, tree, results)
+	if err != nil {
+		return err
 	}
 	if c.DryRun {
-		return c.print(ui, plan, false)
+		return c.print(ui, plan, nil)
 	}
 	signatures, err := c.sign(ctx, ui, plan)
 	if err != nil {
@@ -84,7 +73,46 @@ func (c *attestCmd) Run(ctx context.Context, ui *ui) error {
 	if err := c.seal(ctx, ui, origins); err != nil {
 		return err
 	}
-	return c.print(ui, plan, !c.NoSign)
+	return c.print(ui, plan, signatures)
+}
+
+// plan finds the place of each assert, or of the list of sums. What is there
+// already and says something else is shown.
+func (c *attestCmd) plan(ui *ui, tree fs.FS, results []*manifest.Result) (plan []*sigs.Addition, err error) {
+	var releases []string
+	for _, r := range results {
+		release, err := c.releaseOf(r)
+		if err != nil {
+			return nil, err
+		}
+		releases = append(releases, release)
+		if c.Sums != "" {
+			continue
+		}
+		a, err := sigs.Plan(tree, *r, release, c.Signer)
+		if err != nil {
+			return nil, shown(ui, err)
+		}
+		plan = append(plan, a)
+	}
+	if c.Sums == "" {
+		return plan, nil
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(releases)))) != 1 {
+		return nil, fmt.Errorf("%w: a list of sums is of one release, not of %s", errUsage, strings.Join(releases, ", "))
+	}
+	a, err := sigs.PlanSums(tree, c.Sums, results, releases[0], c.Signer)
+	return []*sigs.Addition{a}, shown(ui, err)
+}
+
+// shown tells the difference if err is that something else is there.
+func shown(ui *ui, err error) error {
+	var exists *sigs.ExistsError
+	if errors.As(err, &exists) {
+		ui.Step(strings.TrimSuffix(exists.Diff, "\n"))
+		return fmt.Errorf("%w: %w", errDiffer, err)
+	}
+	return err
 }
 
 // results reads what is to be attested and the provenance beside it, and checks
@@ -218,12 +246,12 @@ func (c *attestCmd) sign(ctx context.Context, ui *ui, plan []*sigs.Addition) ([]
 	return out, nil
 }
 
-func (c *attestCmd) print(ui *ui, plan []*sigs.Addition, signed bool) error {
+func (c *attestCmd) print(ui *ui, plan []*sigs.Addition, signatures [][]byte) error {
 	all := []attested{}
-	for _, a := range plan {
-		t := attested{File: a.File, Wrote: !a.Exists && !c.DryRun, Signed: signed && !a.Signed}
-		if signed || a.Signed {
-			t.Signature = a.SigFile()
+	for i, a := range plan {
+		t := attested{File: a.File, Wrote: !a.Exists && !c.DryRun}
+		if signatures != nil && signatures[i] != nil {
+			t.Signed, t.Signature = true, a.SigFile(signatures[i])
 		}
 		all = append(all, t)
 		if c.DryRun && a.Exists {

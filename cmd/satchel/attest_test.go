@@ -130,6 +130,19 @@ func TestAttestForGitian(t *testing.T) {
 	if code := command([]string{"compare", tree, "--keyring", keyring, "--threshold", "3"}, &ui{out: &o, err: &s}); code != exitDone || !strings.Contains(o.String(), "all 3 agree") {
 		t.Errorf("compare: exit status %d\n%s%s", code, o.String(), s.String())
 	}
+	// Lists of sums, as guix-attest writes them.
+	for _, who := range []struct{ name, key string }{{"alice", "gpg:alice"}, {"bob", secret}} {
+		attest(t, exitDone, result, "--signer", who.name, "--release", "1.0", "-d", tree, "--key", who.key, "--sums", "all")
+		file := filepath.Join(tree, "1.0", who.name, "all.SHA256SUMS")
+		run(t, "gpg", "--batch", "--verify", file+".asc", file)
+		if text, _ := os.ReadFile(file); string(text) != strings.Repeat("1", 64)+"  a.tar\n" {
+			t.Errorf("got %q", text)
+		}
+	}
+	o.Reset()
+	if code := command([]string{"compare", filepath.Join(tree, "1.0"), "--keyring", keyring, "--threshold", "2"}, &ui{out: &o, err: &s}); code != exitDone || !strings.Contains(o.String(), "1.0 all (sums): all 2 agree") {
+		t.Errorf("compare of sums: exit status %d\n%s%s", code, o.String(), s.String())
+	}
 	// What Ruby would write, byte for byte.
 	again := run(t, "ruby", "-W0", "-ryaml", "-e", "print YAML.unsafe_load(File.read(ARGV[0])).to_yaml", carol)
 	if text, _ := os.ReadFile(carol); string(text) != again {

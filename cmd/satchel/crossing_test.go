@@ -207,6 +207,7 @@ func (c *crossing) same(t *testing.T) {
 				t.Errorf("%s, %s: environment %v, want %v", name, where, b.Environments, first[0].Environments)
 			}
 		}
+		c.explained(t, name, first[0])
 	}
 	if v := c.read(t, "tally-1", "out", "version.txt"); v != "v1.0\n" {
 		t.Errorf("git describe answered %q", v)

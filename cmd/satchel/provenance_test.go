@@ -15,6 +15,7 @@ import (
 
 	"satchel/manifest"
 	"satchel/manifest/provenance"
+	"satchel/runner"
 )
 
 // verifyEnvelope checks a DSSE envelope with the library of in-toto and TUF, given
@@ -141,5 +142,37 @@ func TestProvenanceCompared(t *testing.T) {
 		if code := command(args, &ui{out: &out, err: &story}); code != exitFailed || !strings.Contains(story.String(), "the provenance is of another result") {
 			t.Errorf("%q: exit status %d\n%s", args, code, story.String())
 		}
+	}
+}
+
+// explained: what run wrote beside its result is the provenance of just that
+// result, environment and bundle included, and compare agrees with both runs.
+func (c *crossing) explained(t *testing.T, name string, built runner.Built) {
+	t.Helper()
+	text := c.read(t, name+"-1", built.Provenance)
+	s, err := provenance.Parse(built.Provenance, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := manifest.ParseResult(built.Manifest.Path, []byte(c.read(t, name+"-1", built.Manifest.Path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Of(r); err != nil {
+		t.Error(err)
+	}
+	var roots []manifest.Digest
+	for _, d := range s.Environments() {
+		roots = append(roots, d)
+	}
+	if len(roots) != 1 || roots[0] != built.Environments[0].Root {
+		t.Errorf("%s: got environments %v, want %v", name, roots, built.Environments)
+	}
+	identity, _, _ := strings.Cut(c.must(t, nil, "verify", "--unsigned", name+".satchel"), " ")
+	if !strings.Contains(text, strings.TrimPrefix(identity, "sha256:")) {
+		t.Errorf("%s: the provenance does not name the bundle %s", name, identity)
+	}
+	if out := c.must(t, nil, "compare", name+"-1", name+"-2"); !strings.Contains(out, "all 2 agree") {
+		t.Errorf("got %s", out)
 	}
 }
