@@ -186,7 +186,7 @@ func (c *crossing) same(t *testing.T) {
 		other.cache = filepath.Join(c.dir, "elsewhere", "deeper")
 		other.env = []string{"TZ=Asia/Tokyo", "LC_ALL=tr_TR.UTF-8", "LANG=C", "HOME=/nonexistent", "EDITOR=vi"}
 		old := syscall.Umask(0o077)
-		second, code, story := other.build(t, "sandbox", name+".satchel", name, name+"-2", "-j", "1")
+		second, code, story := other.build(t, "sandbox", name+".satchel", name, name+"-2", "-j", "1", "--expect", name+"-1/"+name+"-res.yml")
 		syscall.Umask(old)
 		if code != 0 {
 			t.Fatalf("exit status %d\n%s", code, story)

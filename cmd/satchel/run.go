@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"satchel/manifest"
 	"satchel/runner"
 )
 
@@ -16,6 +18,7 @@ type runCmd struct {
 	Output string   `short:"o" default:"result" help:"Folder to make." placeholder:"DIR"`
 	Jobs   int      `short:"j" default:"2" help:"Processes for make, and processors." placeholder:"N"`
 	Memory int64    `short:"m" default:"2000" help:"Memory for the script, in MiB." placeholder:"MiB"`
+	Expect []string `help:"What must come out: an assert, a result or a list of sums. Exit 4 if an output differs, with the reason." type:"existingfile" placeholder:"FILE" sep:"none"`
 	JSON   bool     `name:"json" help:"Print the results as JSON."`
 	Needs  string   `help:"File to write what is missing to: blobs of the bundle, hosts that a script asked for." placeholder:"FILE"`
 	trustFlags
@@ -28,6 +31,10 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		return writeNeeds(ui, c.Needs, nil, err)
 	}
 	defer v.Close()
+	expected, err := readExpectations(c.Expect, c.names(v.Lock()))
+	if err != nil {
+		return err
+	}
 	cache, err := g.cacheDir()
 	if err != nil {
 		return err
@@ -52,7 +59,18 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		return err
 	}
 	ui.Step("Done.")
-	return nil
+	return meet(ui, expected, built)
+}
+
+// names are the descriptors that will be built.
+func (c *runCmd) names(lock *manifest.Lock) []string {
+	var all []string
+	for _, d := range lock.Descriptors {
+		if len(c.Only) == 0 || slices.Contains(c.Only, d.Name) {
+			all = append(all, d.Name)
+		}
+	}
+	return all
 }
 
 // print gives hash and name of each output, then of the manifest, as gbuild does.
