@@ -56,7 +56,9 @@ func (r *resultReader) pairs(n *yaml.Node, what string) *mapNode {
 		m, _ := r.mapping(n, what)
 		return m
 	}
-	r.tagged(n, what)
+	if tag := strings.ToLower(n.Tag); !strings.HasSuffix(tag, ":omap") || !strings.HasPrefix(tag, "!") { // !ruby/hash:Psych::Omap and its like
+		r.tagged(n, what)
+	}
 	whole := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line}
 	for _, c := range n.Content {
 		if c = r.follow(c); c == nil {
@@ -112,7 +114,8 @@ func (r *resultReader) word(m *mapNode, key string) string {
 }
 
 func (r *resultReader) optionals(res *Result, m *mapNode) {
-	if m.take("optionals") == nil {
+	n := m.take("optionals")
+	if n == nil || n.Kind == yaml.ScalarNode && n.Value == "" {
 		return
 	}
 	res.Optionals = []string{}

@@ -316,6 +316,20 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestRareForms: tags and values that some Ruby or hand has written.
+func TestRareForms(t *testing.T) {
+	const body = "- out_manifest: ''\n- in_manifest: !str \"" + hexSum + "  p-desc.yml\"\n- release: '1'\n- name: p\n- optionals: "
+	for _, form := range []string{"--- !ruby/hash:Psych::Omap\n" + body, "--- !ruby/array:YAML::Omap\n" + body + "''", "--- !map:Omap\n" + body + "~", "---\n" + body + "\"\"\n"} {
+		got, err := ParseResult("x", []byte(form))
+		if err != nil || got.Optionals != nil || got.Name != "p" {
+			t.Errorf("%q: got %+v, %v", form, got, err)
+		}
+	}
+	if _, err := ParseResult("x", []byte("--- !ruby/object:Thing\n"+body)); err == nil {
+		t.Error("an object was read")
+	}
+}
+
 // TestResultOfOneBuild reads the very first form.
 func TestResultOfOneBuild(t *testing.T) {
 	got, err := ParseResult("x", []byte("--- !omap \n- out_manifest: |\n    "+hexSum+"  a\n\n- in_manifest: |\n    "+hexSum+"  p-desc.yml\n\n- base_manifest: |\n    "+hexSum+"  x_1_all.deb\n\n- release: 0.3.21\n- name: p\n- type: build\n- optionals: \n"))

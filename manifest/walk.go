@@ -49,7 +49,7 @@ func (w *walker) tagged(n *yaml.Node, what string) {
 		return
 	}
 	switch n.Tag {
-	case "!", "!!str", "!!seq", "!!map", "!!bool", "!!int", "!!float", "!!timestamp", "!!omap", "!omap", "tag:yaml.org,2002:omap":
+	case "!", "!str", "!!str", "!!seq", "!!map", "!!bool", "!!int", "!!float", "!!timestamp", "!!omap", "!omap", "tag:yaml.org,2002:omap":
 	default:
 		w.add(n.Line, "%s: the tag %q means nothing here; remove it", what, shorten(n.Tag))
 	}
