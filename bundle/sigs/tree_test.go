@@ -150,6 +150,18 @@ func TestHostileTree(t *testing.T) {
 	}
 }
 
+// TestMisplacedName: an assert of one build under another's name does not count.
+func TestMisplacedName(t *testing.T) {
+	alice := newKey(t, "alice", 0)
+	doc := assert(t, "1.0", "x")
+	sig := signed(t, alice, doc, born.AddDate(1, 0, 0), crypto.SHA256)
+	f := tree{"1.0/alice/q-build.assert": {Data: doc}, "1.0/alice/q-build.assert.sig": {Data: sig}}
+	r := compareTree(t, Reader{FS: f.fs(), Keys: keysOf(t, alice), Now: now}, "t")[0]
+	if b := r.Builders[0]; r.Name != "q" || b.Signature.Status != compare.Misplaced || r.Vouching != 0 {
+		t.Errorf("got %+v", b)
+	}
+}
+
 // TestLinks: a tree on disk reaches nothing outside of it.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
@@ -287,4 +299,35 @@ func TestSpeed(t *testing.T) {
 	if best > time.Second/2 {
 		t.Errorf("20 asserts took %v, want half a second at most", best)
 	}
+}
+
+// FuzzTree reads and compares a tree of two with anything for one's assert and
+// signature: it never counts, and the other stays what it is.
+func FuzzTree(f *testing.F) {
+	alice := newKey(f, "alice", 0)
+	doc := assert(f, "1.0", "x")
+	sig := signed(f, alice, doc, born.AddDate(1, 0, 0), crypto.SHA256)
+	keys := keysOf(f, alice)
+	f.Add(doc, sig)
+	f.Add(assert(f, "1.0", "y"), sig)
+	f.Add([]byte("<html>"), []byte("-----BEGIN PGP SIGNATURE-----\n\n"))
+	f.Add(doc, []byte("-----BEGIN SSH SIGNATURE-----\n"))
+	f.Fuzz(func(t *testing.T, other, otherSig []byte) {
+		tr := tree{}
+		tr.put("1.0", "alice", doc, sig)
+		tr.put("1.0", "bob", other, otherSig)
+		r := compareTree(t, Reader{FS: tr.fs(), Keys: keys, Now: now}, "t")[0]
+		for _, b := range r.Builders {
+			if b.Signature.Status.Counts() && !bytes.Equal(tr["1.0/"+b.Signer+"/p-build.assert"].Data, doc) {
+				t.Fatalf("a signature that nobody made counts: %+v", b)
+			}
+		}
+		if r.Vouching != 1 || r.Builders[0].Camp != "A" {
+			t.Fatalf("got %+v", r)
+		}
+		var page bytes.Buffer
+		if err := compare.Page(&page, []*compare.Report{r}); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

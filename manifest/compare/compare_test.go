@@ -137,6 +137,45 @@ func TestShared(t *testing.T) {
 	}
 }
 
+// TestCampOfSeveral: only what all of a camp have is its cause.
+func TestCampOfSeveral(t *testing.T) {
+	r := run(builder("a", "o=1", "gcc=1 tar=1"), builder("b", "o=1", "gcc=1 tar=1"), builder("c", "o=1", "gcc=1 tar=1"),
+		builder("y", "o=2", "gcc=2 tar=1 odd=1"), builder("z", "o=2", "gcc=2 tar=1"))
+	if w := r.Camps[1].Why; len(w.Packages) != 1 || w.Packages[0].Name != "gcc" || w.Packages[0].Theirs[0].Count != 2 {
+		t.Errorf("got %+v", w.Packages)
+	}
+}
+
+// TestUnlisted: who lists no packages of a target, or no environment, proves
+// nothing about it.
+func TestUnlisted(t *testing.T) {
+	second := func(s *Statement) {
+		s.Result.Base = append(s.Result.Base, manifest.BaseManifest{Target: "focal-amd64", Sums: []manifest.FileSum{sum("gcc_9_amd64.deb", "9")}})
+	}
+	environment := func(s *Statement) {
+		s.Environments = map[string]manifest.Digest{"bionic-amd64": manifest.Sum([]byte("x"))}
+	}
+	r := run(builder("a", "o=1", "gcc=1"), builder("b", "o=1", "gcc=1"), builder("z", "o=2", "gcc=1", second, environment))
+	if w := r.Camps[1].Why; w.Cause != TheBuild {
+		t.Errorf("got %+v", w)
+	}
+}
+
+// TestInputOrder: sources and files in another order are the same inputs.
+func TestInputOrder(t *testing.T) {
+	files := func(names ...string) func(*Statement) {
+		return func(s *Statement) {
+			for _, n := range names {
+				s.Result.In.Files = append(s.Result.In.Files, sum(n, n))
+			}
+		}
+	}
+	r := run(builder("a", "o=1", "gcc=1", files("x", "y")), builder("z", "o=2", "gcc=2", files("y", "x")))
+	if len(r.Inputs) != 1 || r.Camps[1].Why.Cause != OtherPackages {
+		t.Errorf("got %+v", r.Inputs)
+	}
+}
+
 // TestInputDifferences names what was taken differently.
 func TestInputDifferences(t *testing.T) {
 	change := func(s *Statement) {
