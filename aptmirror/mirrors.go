@@ -26,8 +26,9 @@ type Mirrors struct {
 const SnapshotID = "@SNAPSHOTID@"
 
 // Current returns the tops of an archive as it is now, in the order in which to
-// ask: those given, this machine's own, the canonical ones. Each stands once and
-// has no slash at its end.
+// ask: those given, this machine's own, the canonical ones; or those given, and
+// where the pocket says that its archive is. Each stands once and has no slash at
+// its end.
 func (m Mirrors) Current(pocket Pocket, closed bool) []string {
 	var all []string
 	for _, uri := range m.Given[pocket.Archive] {
@@ -35,7 +36,11 @@ func (m Mirrors) Current(pocket Pocket, closed bool) []string {
 			all = append(all, uri)
 		}
 	}
-	if !m.GivenOnly {
+	switch {
+	case m.GivenOnly:
+	case pocket.URI != "":
+		all = append(all, pocket.URI)
+	default:
 		all = append(all, Mirror(m.Machine, pocket)...)
 		all = append(all, DefaultMirrors(pocket.Archive, closed)...)
 	}

@@ -41,6 +41,8 @@ type Pocket struct {
 	Components []string // as they are in index paths
 	// Optional: some mirrors of old suites have dropped it.
 	Optional bool
+	// URI is where an archive is that no table knows; "" for the four above.
+	URI string
 }
 
 // Lookup returns the suite of that codename. distro is "debian" or "ubuntu",

@@ -58,10 +58,11 @@ type FilePin struct {
 
 // ArchivePin is one suite of a Debian archive, as it was published at one moment.
 type ArchivePin struct {
-	Name       string   `yaml:"name" json:"name"`             // "debian", "debian-security", "ubuntu", …: never a host
-	Suite      string   `yaml:"suite" json:"suite"`           // directory below dists/, "bookworm-updates"
-	Components []string `yaml:"components" json:"components"` // sorted
-	Date       string   `yaml:"date" json:"date"`             // Date of the Release file, RFC 3339, UTC
+	Name       string   `yaml:"name" json:"name"`                   // "debian", "debian-security", "ubuntu", …: never a host
+	Suite      string   `yaml:"suite" json:"suite"`                 // directory below dists/, "bookworm-updates"
+	URI        string   `yaml:"uri,omitempty" json:"uri,omitempty"` // where a descriptor says that it is; "" for a distribution's own
+	Components []string `yaml:"components" json:"components"`       // sorted
+	Date       string   `yaml:"date" json:"date"`                   // Date of the Release file, RFC 3339, UTC
 	// Snapshot is the moment that was asked of a snapshot service, RFC 3339, UTC;
 	// "" if the archive was taken as it was then.
 	Snapshot string `yaml:"snapshot,omitempty" json:"snapshot,omitempty"`

@@ -8,7 +8,7 @@ import (
 )
 
 func (c *lockChecker) archive(path string, a ArchivePin) {
-	c.archiveName(path, a.Name, a.Suite)
+	c.archiveName(path, a.Name, a.Suite, a.URI)
 	c.words(join(path, "components"), a.Components, func(s string) bool { return word(s, ".-/") && checkPath(s) == nil })
 	c.words(join(path, "signed-by"), a.SignedBy, func(s string) bool {
 		return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789ABCDEF") == ""
@@ -37,10 +37,13 @@ func (c *lockChecker) archive(path string, a ArchivePin) {
 	c.archiveFiles(join(path, "indexes"), a.Indexes)
 }
 
-func (c *lockChecker) archiveName(path, name, suite string) {
+func (c *lockChecker) archiveName(path, name, suite, uri string) {
 	c.check(join(path, "name"), CheckName(name))
 	if err := checkPath(suite); err != nil || !word(suite, ".-/+~") {
 		c.bad(join(path, "suite"), "%q is no suite", shorten(suite))
+	}
+	if uri != "" {
+		c.check(join(path, "uri"), checkWebURL(uri))
 	}
 }
 

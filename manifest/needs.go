@@ -26,6 +26,7 @@ type Needs struct {
 type NeededArchive struct {
 	Name     string `yaml:"name" json:"name"`
 	Suite    string `yaml:"suite" json:"suite"`
+	URI      string `yaml:"uri,omitempty" json:"uri,omitempty"`           // as ArchivePin.URI
 	Date     string `yaml:"date" json:"date"`                             // as ArchivePin.Date
 	Snapshot string `yaml:"snapshot,omitempty" json:"snapshot,omitempty"` // as ArchivePin.Snapshot
 }
@@ -121,7 +122,7 @@ func (n *Needs) problems() []lockProblem {
 		path := fmt.Sprintf("archives[%d]", i)
 		last = c.order(path, last, a.ID())
 		c.archives[a.ID()] = true
-		c.archiveName(path, a.Name, a.Suite)
+		c.archiveName(path, a.Name, a.Suite, a.URI)
 		c.dates(path, a.Date, a.Snapshot)
 	}
 	last = ""

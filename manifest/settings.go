@@ -11,9 +11,12 @@ import (
 // the descriptor only names. It never changes what is built; the lock records
 // what came of it.
 type Settings struct {
-	Files   map[string]FileSource   `yaml:"files,omitempty" json:"files,omitempty"`     // by name in the descriptor's files
-	Mirrors map[string][]string     `yaml:"mirrors,omitempty" json:"mirrors,omitempty"` // URLs to try, by ArchivePin.Name
-	Remotes map[string]RemoteSource `yaml:"remotes,omitempty" json:"remotes,omitempty"` // by dir in the descriptor's remotes
+	Files   map[string]FileSource `yaml:"files,omitempty" json:"files,omitempty"`     // by name in the descriptor's files
+	Mirrors map[string][]string   `yaml:"mirrors,omitempty" json:"mirrors,omitempty"` // URLs to try, by ArchivePin.Name
+	// Keyrings are files beside satchel.yaml with the keys of the descriptor's
+	// repositories, by ArchivePin.Name.
+	Keyrings map[string]string       `yaml:"keyrings,omitempty" json:"keyrings,omitempty"`
+	Remotes  map[string]RemoteSource `yaml:"remotes,omitempty" json:"remotes,omitempty"` // by dir in the descriptor's remotes
 }
 
 // FileSource says what a file is: a hash, with or without a URL, or a part of a
@@ -52,6 +55,11 @@ func ParseSettings(file string, data []byte) (*Settings, error) {
 		for i, u := range s.Mirrors[name] {
 			r.note(fmt.Sprintf("mirrors[%s][%d]", display(name), i), checkMirror(u))
 		}
+	}
+	for _, name := range sortedKeys(s.Keyrings) {
+		path := "keyrings[" + display(name) + "]"
+		r.note(path, CheckName(name))
+		r.note(path, checkPath(s.Keyrings[name]))
 	}
 	for _, dir := range sortedKeys(s.Remotes) {
 		path := "remotes[" + display(dir) + "]"

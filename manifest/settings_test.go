@@ -16,6 +16,7 @@ files:
     sha256: ` + hexSum + `
     private: true
   a.zip: {url: "https://example.org/a.zip", sha256: ` + hexSum + `}
+keyrings: {vendor: keys/vendor.gpg}
 mirrors:
   debian: ["http://mirror.example.org/debian", "file:///media/cdrom"]
 remotes:
@@ -36,8 +37,9 @@ func TestParseSettings(t *testing.T) {
 			"MacOSX.sdk.tar.gz":      {SHA256: &sum, Private: true},
 			"a.zip":                  {URL: "https://example.org/a.zip", SHA256: &sum},
 		},
-		Mirrors: map[string][]string{"debian": {"http://mirror.example.org/debian", "file:///media/cdrom"}},
-		Remotes: map[string]RemoteSource{"tool": {URL: "/srv/git/tool.git", Commit: "release/1.0"}},
+		Mirrors:  map[string][]string{"debian": {"http://mirror.example.org/debian", "file:///media/cdrom"}},
+		Keyrings: map[string]string{"vendor": "keys/vendor.gpg"},
+		Remotes:  map[string]RemoteSource{"tool": {URL: "/srv/git/tool.git", Commit: "release/1.0"}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -59,14 +61,16 @@ func TestParseSettingsRefuses(t *testing.T) {
 		{"https://example.org/a.zip", "ftp://example.org/a.zip", `x:9: files[a.zip]: "ftp://example.org/a.zip" is no URL`},
 		{"  a.zip:", "  ../a.zip:", `x:9: files[../a.zip]: "../a.zip" may hold only`},
 		{"  a.zip:", "  MacOSX.sdk.tar.gz:", `x:9: key "MacOSX.sdk.tar.gz" stands here and in line 6`},
-		{"http://mirror.example.org/debian", "mirror", `x:11: mirrors[debian][0]: "mirror" is no URL`},
-		{"    url: /srv/git/tool.git", "    url: ext::x", `x:13: remotes[tool]: "ext::x" is no URL`},
-		{"    commit: release/1.0", "    commit: -x", `x:13: remotes[tool]: "-x" names no`},
-		{"    url: /srv/git/tool.git\n    commit: release/1.0\n", "    {}\n", `x:13: remotes[tool]: it says nothing`},
-		{"  tool:", "  a/b:", `x:13: remotes[a/b]: "a/b" may hold only`},
-		{"  tool:", "  \"\\e[2J\":", `x:13: remotes["\x1b[2J"]: "\x1b[2J" may hold only`},
-		{"  tool:", "  &a tool:", `x:13: remotes: a key must be a word, without anchor`},
-		{"mirrors:", "!!str mirrors:", `x:10: the document: a key must be a word, without anchor`},
+		{"http://mirror.example.org/debian", "mirror", `x:12: mirrors[debian][0]: "mirror" is no URL`},
+		{"    url: /srv/git/tool.git", "    url: ext::x", `x:14: remotes[tool]: "ext::x" is no URL`},
+		{"    commit: release/1.0", "    commit: -x", `x:14: remotes[tool]: "-x" names no`},
+		{"    url: /srv/git/tool.git\n    commit: release/1.0\n", "    {}\n", `x:14: remotes[tool]: it says nothing`},
+		{"  tool:", "  a/b:", `x:14: remotes[a/b]: "a/b" may hold only`},
+		{"  tool:", "  \"\\e[2J\":", `x:14: remotes["\x1b[2J"]: "\x1b[2J" may hold only`},
+		{"  tool:", "  &a tool:", `x:14: remotes: a key must be a word, without anchor`},
+		{"keys/vendor.gpg", "../vendor.gpg", `x:10: keyrings[vendor]: "../vendor.gpg" is no clean relative path`},
+		{"vendor:", "a/b:", `x:10: keyrings[a/b]: "a/b" may hold only`},
+		{"mirrors:", "!!str mirrors:", `x:11: the document: a key must be a word, without anchor`},
 		{soundSettings, "- a", `x:1: the document must be a mapping`},
 	} {
 		text := strings.Replace(soundSettings, tt.old, tt.new, 1)

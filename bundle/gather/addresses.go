@@ -15,7 +15,7 @@ import (
 func (g *Gatherer) addresses(lock *manifest.Lock) (map[manifest.Digest][]string, error) {
 	tops := map[string]places{}
 	for _, a := range lock.Archives {
-		p, err := g.places(a.Name, a.Suite, a.Date, a.Snapshot)
+		p, err := g.places(a.Name, a.Suite, a.URI, a.Date, a.Snapshot)
 		if err != nil {
 			return nil, err
 		}
@@ -66,8 +66,10 @@ type places struct {
 // places asks an archive as it is now before it troubles a snapshot service, but
 // for the release files and indexes of a moment, which it can hardly have.
 // Without a moment in the lock, the date of the release file tells which.
-func (g *Gatherer) places(archive, suite, date, snapshot string) (places, error) {
-	now := g.Mirrors.Current(pocket(archive, suite))
+func (g *Gatherer) places(archive, suite, uri, date, snapshot string) (places, error) {
+	where, closed := pocket(archive, suite)
+	where.URI = uri
+	now := g.Mirrors.Current(where, closed)
 	if snapshot != "" {
 		at, err := time.Parse(time.RFC3339, snapshot)
 		if err != nil {

@@ -33,7 +33,7 @@ func Needs(lock *manifest.Lock, missing *fetch.MissingError) (*manifest.Needs, e
 	}
 	for _, a := range lock.Archives {
 		if used[a.ID()] {
-			n.Archives = append(n.Archives, manifest.NeededArchive{Name: a.Name, Suite: a.Suite, Date: a.Date, Snapshot: a.Snapshot})
+			n.Archives = append(n.Archives, manifest.NeededArchive{Name: a.Name, Suite: a.Suite, URI: a.URI, Date: a.Date, Snapshot: a.Snapshot})
 		}
 	}
 	return n, nil
@@ -90,7 +90,7 @@ func (g *Gatherer) Needed(ctx context.Context, needs *manifest.Needs, lock *mani
 	}
 	tops := map[string]places{}
 	for _, a := range needs.Archives {
-		if tops[a.ID()], err = g.places(a.Name, a.Suite, a.Date, a.Snapshot); err != nil {
+		if tops[a.ID()], err = g.places(a.Name, a.Suite, a.URI, a.Date, a.Snapshot); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,7 +20,8 @@ type archive struct {
 	pin     manifest.ArchivePin
 	pocket  aptmirror.Pocket
 	suite   aptmirror.Suite // that the pocket is of
-	top     string          // whence its release file came
+	keys    *aptmirror.Keyring
+	top     string // whence its release file came
 	release *aptmirror.Release
 	weak    *aptmirror.WeakReleaseError // whose it is, if nil is not
 	used    bool                        // the lock refers to it
@@ -34,7 +36,7 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 	g, gctx := errgroup.WithContext(ctx)
 	for i, pocket := range list {
 		g.Go(func() error {
-			a, err := p.archive(gctx, pocket, suite)
+			a, err := p.archive(gctx, pocket, suite, p.Keyring)
 			var missing *fetch.MissingError
 			if pocket.Optional && errors.As(err, &missing) && missing.NotFound() {
 				return nil
@@ -52,12 +54,20 @@ func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native str
 	return slices.DeleteFunc(found, func(a *archive) bool { return a == nil }), nil
 }
 
-// archive reads the release file of a pocket, once.
-func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, suite aptmirror.Suite) (*archive, error) {
-	a := &archive{pocket: pocket, suite: suite}
-	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, Components: pocket.Components}
+// archive reads the release file of a pocket, once, however many of its
+// components are wanted.
+func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, suite aptmirror.Suite, keys *aptmirror.Keyring) (*archive, error) {
+	a := &archive{pocket: pocket, suite: suite, keys: keys}
+	a.pin = manifest.ArchivePin{Name: pocket.Archive, Suite: pocket.Suite, URI: pocket.URI, Components: slices.Clone(pocket.Components)}
 	p.mu.Lock()
 	old, ok := p.suites[a.pin.ID()]
+	if ok {
+		for _, c := range pocket.Components {
+			if !slices.Contains(old.pin.Components, c) {
+				old.pin.Components = append(old.pin.Components, c)
+			}
+		}
+	}
 	p.mu.Unlock()
 	if ok {
 		return old, nil
@@ -74,14 +84,18 @@ func (p *Planner) archive(ctx context.Context, pocket aptmirror.Pocket, suite ap
 // load reads the Packages indexes of some architectures, the native one first,
 // in the order in which apt reads them: apt breaks ties by it. It fetches them
 // first.
-func (p *Planner) load(ctx context.Context, a *archive, arches []string, number int) ([]aptmirror.Package, error) {
+func (p *Planner) load(ctx context.Context, a part, arches []string, number int) ([]aptmirror.Package, error) {
 	var files []manifest.ArchiveFile
+	wanted := arches
+	if arches = a.narrow(wanted); len(arches) == 0 {
+		return nil, fmt.Errorf("reading archive %s: it has no packages for %s", a.pin.ID(), strings.Join(wanted, ", "))
+	}
 	if a.release.NeedsAll() {
 		arches = append(slices.Clone(arches), "all")
 	}
-	for _, c := range a.pin.Components {
+	for _, c := range a.components {
 		for _, one := range arches {
-			if err := p.strengthen(ctx, a, c, one); err != nil {
+			if err := p.strengthen(ctx, a.archive, c, one); err != nil {
 				return nil, err
 			}
 			path, blob, ok := a.release.Index(c, one)
@@ -91,12 +105,12 @@ func (p *Planner) load(ctx context.Context, a *archive, arches []string, number 
 			files = append(files, manifest.ArchiveFile{Path: path, Blob: blob})
 		}
 	}
-	if err := p.fetchIndexes(ctx, a, files); err != nil {
+	if err := p.fetchIndexes(ctx, a.archive, files); err != nil {
 		return nil, err
 	}
 	var all []aptmirror.Package
 	for _, f := range files {
-		list, err := p.readIndex(f, a, number)
+		list, err := p.readIndex(f, a.archive, number)
 		if err != nil {
 			return nil, fmt.Errorf("reading archive %s: %w", a.pin.ID(), err)
 		}

@@ -123,7 +123,7 @@ func (p *Planner) sourceFile(ctx context.Context, r Request, name string, set ma
 }
 
 func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, suite aptmirror.Suite, name string, set manifest.FileSource) (manifest.FilePin, error) {
-	a, err := p.archive(ctx, pocket, suite)
+	a, err := p.archive(ctx, pocket, suite, p.Keyring)
 	if err != nil {
 		return manifest.FilePin{}, err
 	}

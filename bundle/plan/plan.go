@@ -58,10 +58,11 @@ type Planner struct {
 type Request struct {
 	Descriptor *manifest.Descriptor
 	Settings   *manifest.Settings
-	Inputs     string            // folder of files; "" if none
-	Commits    map[string]string // -c: directory → commit, for remotes without one
-	URLs       map[string]string // -u: directory → URL, instead of the descriptor's
-	Base       []string          // base packages instead of gitian's; nil: gitian's
+	Keyrings   map[string]*aptmirror.Keyring // of the descriptor's repositories, by name
+	Inputs     string                        // folder of files; "" if none
+	Commits    map[string]string             // -c: directory → commit, for remotes without one
+	URLs       map[string]string             // -u: directory → URL, instead of the descriptor's
+	Base       []string                      // base packages instead of gitian's; nil: gitian's
 	// Image imports the base system of one architecture; nil means bootstrap.
 	Image func(ctx context.Context, architecture string) (manifest.Image, error)
 }

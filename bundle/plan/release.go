@@ -102,7 +102,7 @@ func (p *Planner) inRelease(ctx context.Context, a *archive, url string, anew bo
 		return f, false, err
 	}
 	f = foundRelease{files: []string{"InRelease"}, texts: [][]byte{text}}
-	f.release, f.signers, err = p.Keyring.VerifyInRelease(text, p.Now)
+	f.release, f.signers, err = a.keys.VerifyInRelease(text, p.Now)
 	if err = p.weakly(&f, err); err == nil {
 		f.waived, err = p.judge(a, f)
 	}
@@ -127,7 +127,7 @@ func (p *Planner) detachedAt(ctx context.Context, a *archive, dir string) (f fou
 			}
 			f.texts = append(f.texts, text)
 		}
-		f.release, f.signers, err = p.Keyring.VerifyRelease(f.texts[0], f.texts[1], p.Now)
+		f.release, f.signers, err = a.keys.VerifyRelease(f.texts[0], f.texts[1], p.Now)
 		if err = p.weakly(&f, err); err == nil {
 			f.waived, err = p.judge(a, f)
 			return f, err
@@ -230,7 +230,7 @@ func (p *Planner) keepKeys(ctx context.Context, a *archive, signers []aptmirror.
 	for _, s := range signers {
 		a.pin.SignedBy = append(a.pin.SignedBy, s.Fingerprint)
 	}
-	keys, err := p.Keyring.Subset(a.pin.SignedBy)
+	keys, err := a.keys.Subset(a.pin.SignedBy)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,12 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	if !ok {
 		return t, fmt.Errorf("%s has no suite %q that satchel knows: it knows %s", d.Distro, suiteName, strings.Join(aptmirror.SuiteNames(d.Distro), " "))
 	}
-	if len(d.Repositories) > 0 {
-		return t, fmt.Errorf("%s: repositories are not supported yet", d.File)
+	extra, err := p.repositories(ctx, r)
+	if err != nil {
+		return t, err
 	}
 	native := t.DpkgArchitecture()
-	u, err := p.universe(ctx, suite, append([]string{native}, d.Multiarch...))
+	u, err := p.universe(ctx, suite, append([]string{native}, d.Multiarch...), extra)
 	if err != nil {
 		return t, err
 	}
@@ -44,6 +45,9 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 		base = suite.BasePackages
 	}
 	wishes.Steps = []aptmirror.Step{{Why: "base", Wishes: base}, {Why: "asked for", Wishes: d.Packages}}
+	for _, repo := range d.Repositories {
+		wishes.Steps = append(wishes.Steps, aptmirror.Step{Why: "asked for", Wishes: repo.Packages, Release: repo.Distribution})
+	}
 	p.Story(fmt.Sprintf("Resolving the packages of %s for %s %s", d.Name, suiteName, arch))
 	solution, err := aptmirror.Resolve(u.pool, wishes)
 	if err != nil {
@@ -59,23 +63,28 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 // universe is everything that a suite has for some architectures, read once
 // however many targets there are.
 type universe struct {
-	archives []*archive // by Package.Archive
+	archives []part // by Package.Archive
 	packages []aptmirror.Package
 	pool     *aptmirror.Pool
 }
 
-// universe reads all pockets of a suite; arches has the native one first.
-func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []string) (*universe, error) {
+// universe reads all pockets of a suite, and then what a descriptor adds; arches
+// has the native one first.
+func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []string, extra []part) (*universe, error) {
 	key := suite.Distro + " " + suite.Name + " " + strings.Join(arches, " ")
+	for _, e := range extra {
+		key += " " + e.key()
+	}
 	if u, ok := p.universes[key]; ok {
 		return u, nil
 	}
 	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
 	u := &universe{}
-	var err error
-	if u.archives, err = p.pockets(ctx, suite, arches[0]); err != nil {
+	own, err := p.pockets(ctx, suite, arches[0])
+	if err != nil {
 		return nil, err
 	}
+	u.archives = widen(own, extra)
 	var infos []aptmirror.ArchiveInfo
 	for i, a := range u.archives {
 		list, err := p.load(ctx, a, arches, i)

@@ -112,8 +112,24 @@ func (o *online) request(name string, f lockFlags) (plan.Request, error) {
 		Descriptor: d, Inputs: f.Inputs,
 		Commits: f.Commit, URLs: f.URL, Base: f.BasePackages, Image: o.image(f.Image),
 	}
-	r.Settings, err = o.settings(name)
+	if r.Settings, err = o.settings(name); err != nil {
+		return r, err
+	}
+	r.Keyrings, err = repositoryKeys(filepath.Dir(name), r.Settings.Keyrings)
 	return r, err
+}
+
+// repositoryKeys reads the keyrings that the satchel.yaml in dir names.
+func repositoryKeys(dir string, files map[string]string) (map[string]*aptmirror.Keyring, error) {
+	keys := map[string]*aptmirror.Keyring{}
+	for name, file := range files {
+		k, err := readKeyrings([]string{filepath.Join(dir, filepath.FromSlash(file))})
+		if err != nil {
+			return nil, fmt.Errorf("keyring of repository %s: %w", name, err)
+		}
+		keys[name] = k
+	}
+	return keys, nil
 }
 
 // settings reads the satchel.yaml beside a file, if there is one, and takes its

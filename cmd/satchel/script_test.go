@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txt. Each script has a signed archive of
-// its own on loopback, $ARCHIVE with its key in $KEY, and signing keys in $WORK.
+// its own on loopback, $ARCHIVE with its key in $KEY, a vendor's archive with its key in vendor.gpg,
+// and signing keys in $WORK.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -57,6 +58,13 @@ func setupScript(env *testscript.Env) error {
 		archivetest.Deb("broken", "1", "Depends: nowhere\n"),
 	)
 	env.Values["archive"] = a
+	vendor := archivetest.NewKey(t)
+	a.Publish(t, archivetest.Suite{Archive: "vendor", Name: "jammy", Keys: []*archivetest.Key{vendor}, Packages: []archivetest.Package{
+		archivetest.Deb("tool", "5.0", "Depends: vendorlib\n"), archivetest.Deb("vendorlib", "5.0", ""),
+	}})
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "vendor.gpg"), vendor.Public(t), 0o600); err != nil {
+		return err
+	}
 	key := filepath.Join(env.WorkDir, "archive.gpg")
 	if err := os.WriteFile(key, a.Keyring(t), 0o600); err != nil {
 		return err
