@@ -27,6 +27,7 @@ type aptWorld struct {
 type testIndex struct {
 	suite, codename, arch string
 	extra                 string // Release fields
+	pin                   int    // apt's preferences for the suite, if not 0
 	text                  []byte
 }
 
@@ -76,6 +77,9 @@ func newAptWorld(t testing.TB, status []byte, foreign []string, indexes ...*test
 			info := ArchiveInfo{Suite: x.suite, Codename: x.codename}
 			info.NotAutomatic = strings.Contains(x.extra, "NotAutomatic: yes")
 			info.ButAutomaticUpgrades = strings.Contains(x.extra, "ButAutomaticUpgrades: yes")
+			if info.Pin = x.pin; x.pin != 0 {
+				w.write(t, "etc/apt/preferences.d/"+x.suite, fmt.Appendf(nil, "Package: *\nPin: release a=%s\nPin-Priority: %d\n", x.suite, x.pin))
+			}
 			w.infos = append(w.infos, info)
 			release := fmt.Sprintf("Origin: Test\nLabel: Test\nSuite: %s\nCodename: %s\n%sDate: Sat, 07 Jun 2025 09:00:00 UTC\nArchitectures: amd64 i386\nComponents: main\n", x.suite, x.codename, x.extra)
 			w.write(t, w.listName(x, "Release"), []byte(release))
