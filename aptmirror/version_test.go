@@ -116,6 +116,60 @@ func TestVersionsAgainstDpkg(t *testing.T) {
 	}
 }
 
+// TestVersionsAgainstDpkgInBatch asks dpkg's own Perl library, in one process,
+// about all neighbours in our order, and about pairs of which one has been
+// changed a little: 20,000, or 100,000 with SATCHEL_FULL=1.
+func TestVersionsAgainstDpkgInBatch(t *testing.T) {
+	if err := exec.Command("perl", "-MDpkg::Version", "-e", "1").Run(); err != nil {
+		need(t, "libdpkg-perl")
+	}
+	versions := machineVersions(t)
+	var pairs [][2]string
+	for i := range len(versions) - 1 {
+		pairs = append(pairs, [2]string{versions[i], versions[i+1]})
+	}
+	neighbours := len(pairs)
+	fuzzed := 20_000
+	if os.Getenv("SATCHEL_FULL") == "1" {
+		fuzzed = 100_000
+	}
+	for rnd := rand.New(rand.NewPCG(5, 6)); len(pairs) < neighbours+fuzzed; {
+		a := versions[rnd.IntN(len(versions))]
+		b := mutate(rnd, a)
+		if rnd.IntN(4) == 0 {
+			a = versions[rnd.IntN(len(versions))]
+		}
+		if CheckVersion(b) == nil {
+			pairs = append(pairs, [2]string{a, b})
+		}
+	}
+	var in bytes.Buffer
+	for _, p := range pairs {
+		fmt.Fprintln(&in, p[0], p[1])
+	}
+	cmd := exec.Command("perl", "-MDpkg::Version", "-ne", `($a, $b) = split; print Dpkg::Version->new($a) <=> Dpkg::Version->new($b), "\n"`)
+	cmd.Stdin = &in
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := strings.Fields(string(out))
+	if len(answers) != len(pairs) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(pairs))
+	}
+	equal := 0
+	for i, p := range pairs {
+		got := sign(CompareVersions(p[0], p[1]))
+		if fmt.Sprint(got) != answers[i] {
+			t.Errorf("%s and %s: got %d, dpkg says %s", p[0], p[1], got, answers[i])
+		}
+		if got == 0 {
+			equal++
+		}
+	}
+	t.Logf("%d neighbours and %d fuzzed pairs, %d of them equal", neighbours, fuzzed, equal)
+}
+
 // TestVersionsAgainstSecondOracle compares 200,000 pairs with another
 // implementation.
 func TestVersionsAgainstSecondOracle(t *testing.T) {
