@@ -121,7 +121,7 @@ func (r *resolution) step(step Step) error {
 		w.add(wish)
 	}
 	if len(w.errors) > 0 {
-		return &Unresolvable{Reasons: w.errors}
+		return s.unresolvable(w.errors)
 	}
 	if step.Why == "" {
 		step.Why = "asked for"

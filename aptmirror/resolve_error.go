@@ -9,6 +9,9 @@ import (
 // Unresolvable is the error of a plan that has no answer: a tree of reasons.
 type Unresolvable struct {
 	Reasons []Reason
+	// Unknown are the names that would be needed and no archive has, sorted, as
+	// far as the reasons speak of them. Another archive may have them.
+	Unknown []string
 }
 
 // Reason is one sentence, and what it rests on.
@@ -40,13 +43,10 @@ func (r Reason) append(lines []string, depth int) []string {
 	return lines
 }
 
-// unknown is the reason for a name that no archive has.
-func (s *solver) unknown(name string) Reason {
-	r := Reason{Text: fmt.Sprintf("no package %q in %s", name, s.pool.archiveNames())}
-	if near := s.pool.near(name); len(near) > 0 {
-		r.Because = append(r.Because, Reason{Text: "near it: " + strings.Join(near, ", ")})
-	}
-	return r
+// unresolvable is the error of a run.
+func (s *solver) unresolvable(reasons []Reason) error {
+	slices.Sort(s.unknown)
+	return &Unresolvable{Reasons: reasons, Unknown: slices.Compact(s.unknown)}
 }
 
 // noCandidate is the reason for a name that cannot be chosen: a virtual package
@@ -73,15 +73,7 @@ func (s *solver) noCandidate(t int32) Reason {
 	if p.slots[t].versions >= 0 {
 		return Reason{Text: p.label(t) + " has no version that may be installed", Because: []Reason{{Text: s.versionsSeen(t)}}}
 	}
-	r := s.unknown(p.label(t))
-	for o := p.groups[p.slots[t].group].first; o >= 0; o = p.slots[o].next {
-		if p.slots[o].versions >= 0 {
-			r.Because = []Reason{{Text: s.versionsSeen(o)}}
-			return r
-		}
-	}
-	r.Because = append(r.Because, Reason{Text: "other packages refer to it; it may be of another suite, component or architecture"})
-	return r
+	return s.absent(p.label(t))
 }
 
 func (s *solver) noVersion(t int32, bound string, byRelease bool) Reason {
@@ -90,44 +82,4 @@ func (s *solver) noVersion(t int32, bound string, byRelease bool) Reason {
 		what = "suite"
 	}
 	return Reason{Text: fmt.Sprintf("%s has nothing of %s %q", s.pool.label(t), what, bound), Because: []Reason{{Text: s.versionsSeen(t)}}}
-}
-
-func (s *solver) versionsSeen(t int32) string {
-	p := s.pool
-	var seen []string
-	for v := p.slots[t].versions; v >= 0 && len(seen) < 6; v = p.versions[v].next {
-		where := "installed"
-		if a := p.archiveOf(v); a >= 0 {
-			where = p.archives[a].name()
-		}
-		seen = append(seen, p.text(v)+" ("+where+")")
-	}
-	if len(seen) == 0 {
-		return "no version of " + p.label(t) + " is in " + p.archiveNames()
-	}
-	text := "versions of " + p.label(t) + " seen: " + strings.Join(seen, ", ")
-	if v := s.at(t).best(); len(seen) > 1 && v >= 0 {
-		text += "; apt takes " + p.text(v)
-	}
-	return text
-}
-
-func (a ArchiveInfo) name() string {
-	if a.Suite != "" {
-		return a.Suite
-	}
-	return a.Codename
-}
-
-func (p *Pool) archiveNames() string {
-	var names []string
-	for _, a := range p.archives {
-		if n := a.name(); n != "" && !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
-	if len(names) == 0 {
-		return "the archives"
-	}
-	return strings.Join(names, ", ")
 }

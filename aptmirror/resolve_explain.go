@@ -17,28 +17,28 @@ func (s *solver) explainBroken(asked []int32) error {
 			e.wanted = append(e.wanted, st)
 		}
 	}
-	u := &Unresolvable{}
+	var reasons []Reason
 	for _, list := range [...][]int32{asked, names} {
 		for _, t := range list {
 			if !slices.Contains(asked, t) && !s.broken(t) {
 				continue
 			}
-			if reasons := e.blocked(t, 0); len(reasons) > 0 {
-				head := Reason{Text: s.pool.label(t) + " cannot be installed", Because: reasons}
-				if len(reasons) == 1 {
-					head = reasons[0]
+			if because := e.blocked(t, 0); len(because) > 0 {
+				head := Reason{Text: s.pool.label(t) + " cannot be installed", Because: because}
+				if len(because) == 1 {
+					head = because[0]
 				}
-				u.Reasons = append(u.Reasons, head)
+				reasons = append(reasons, head)
 			}
 		}
-		if len(u.Reasons) > 0 {
+		if len(reasons) > 0 {
 			break
 		}
 	}
-	if len(u.Reasons) == 0 {
-		u.Reasons = s.brokenLinks()
+	if len(reasons) == 0 {
+		reasons = s.brokenLinks()
 	}
-	return u
+	return s.unresolvable(reasons)
 }
 
 // brokenLinks lists what does not hold, where no single cause is to be found.
@@ -63,6 +63,7 @@ func (s *solver) brokenLinks() []Reason {
 type explainer struct {
 	*solver
 	state map[int32]verdict
+	told  int // reasons that have been put into words
 	// wanted stays whatever happens: what was asked for, and what of the base a
 	// run does not remove.
 	wanted []*slotState
@@ -109,7 +110,7 @@ func firstHand(reasons []Reason) []Reason {
 func (e *explainer) look(t int32, depth int) []Reason {
 	v := e.at(t).best()
 	if v < 0 {
-		return []Reason{e.noCandidate(t)}
+		return []Reason{e.tell(func() Reason { return e.noCandidate(t) })}
 	}
 	var reasons []Reason
 	for group := range groups(e.relations(v)) {
@@ -126,6 +127,15 @@ func (e *explainer) look(t int32, depth int) []Reason {
 		}
 	}
 	return append(reasons, e.excludedBy(t, v)...)
+}
+
+// tell puts a reason into words, unless there are more already than anybody is
+// shown: near names cost a look at all names.
+func (e *explainer) tell(say func() Reason) Reason {
+	if e.told++; e.told > maxReasonLines {
+		return Reason{Text: "…"}
+	}
+	return say()
 }
 
 // best returns the version that the slot has or could have got.
@@ -165,7 +175,7 @@ func (e *explainer) missing(group []link, depth int) []Reason {
 			}
 		}
 		if !could {
-			reasons = append(reasons, Reason{Text: e.versionsSeen(l.target)})
+			reasons = append(reasons, e.tell(func() Reason { return e.cannotDo(l) }))
 		}
 	}
 	return reasons

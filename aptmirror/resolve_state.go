@@ -22,7 +22,7 @@ type solver struct {
 	installed []int32            // slots with a current version, ascending
 	bySource  map[string][]int32 // the same, by source package; built when asked for
 	auto      map[int32]bool     // slots that earlier runs chose by themselves
-
+	unknown   []string           // names that reasons said no archive has
 }
 
 type mode uint8

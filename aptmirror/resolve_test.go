@@ -157,13 +157,21 @@ func TestWhy(t *testing.T) {
 // TestReasons: the tree names causes, near names and versions.
 func TestReasons(t *testing.T) {
 	tests := []struct{ archive, wishes, want string }{
-		{"P: autoconf\n\nP: autobahn", "autocnof", "  no package \"autocnof\" in stable, backports\n    near it: autoconf"},
-		{"P: a\nD: b (>= 2)\n\nP: b 1.5", "a", "  a 1 depends on b (>= 2)\n    versions of b seen: 1.5 (stable)"},
+		{"P: autoconf\n\nP: autobahn", "autocnof", "  no package \"autocnof\" in book, backports\n    near it: autoconf"},
+		{"P: a\nD: b (>= 2)\n\nP: b 1.5", "a", "  a 1 depends on b (>= 2)\n    versions of b seen: 1.5 (book)"},
+		{"P: a\nD: b (>= 2)\n\nP: b 1.5\n\nP: b 2.1\nSuite: 1", "a", "  a 1 depends on b (>= 2)\n    versions of b seen: 2.1 (backports), 1.5 (book); apt takes 1.5\n" +
+			"      b 2.1 of backports would do, but apt takes it only if it is asked for: add b/backports"},
 		{"P: a\nD: x\n\nP: x\nC: b\n\nP: b", "a b", "  a 1 depends on x\n    x 1 conflicts with b\n      b 1 is wanted too"},
-		{"P: g", "g:i386", "  no package \"g:i386\" in stable, backports\n    near it: g"},
+		{"P: g\n\nP: gg", "g:i386", "  no package \"g:i386\" in book, backports\n    versions of g seen: 1 (book)"},
+		{"P: a\nD: g\n\nP: g\nA: i386\n\nP: gg", "a", "  a 1 depends on g\n    no package \"g\" in book, backports\n      versions of g:i386 seen: 1 (book)"},
+		{"P: a\nD: libfoo1\n\nP: libfoo2", "a", "  a 1 depends on libfoo1\n    no package \"libfoo1\" in book, backports\n      near it: libfoo2"},
+		{"P: a\nD: v (>= 2)\n\nP: p\nV: v\n\nP: q\nV: v (= 1)", "a", "  a 1 depends on v (>= 2)\n    v is provided, but not in a version that would do: by p 1 without a version, q 1 as 1"},
+		{"P: p\nV: v\n\nP: q\nV: v", "v", "  v is a virtual package; ask for one that provides it\n    p 1\n    q 1"},
+		{"P: a 3", "a=2", "  a has nothing of version \"2\"\n    versions of a seen: 3 (book)"},
+		{"P: a 3", "a/backports", "  a has nothing of suite \"backports\"\n    versions of a seen: 3 (book)"},
 	}
 	for _, tt := range tests {
-		pool, err := NewPool("amd64", nil, miniSuites, miniPackages(t, tt.archive))
+		pool, err := NewPool("amd64", []string{"i386"}, miniSuites, miniPackages(t, tt.archive))
 		if err != nil {
 			t.Fatal(err)
 		}

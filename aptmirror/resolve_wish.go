@@ -48,7 +48,7 @@ func (w *wishes) add(wish string) {
 	}
 	slots, pattern := w.slotsOf(name)
 	if len(slots) == 0 {
-		w.errors = append(w.errors, w.unknown(name))
+		w.errors = append(w.errors, w.absent(name))
 		return
 	}
 	var taken []string

@@ -143,15 +143,22 @@ func (sol *Solution) describe(t int32, r reason) string {
 	return line + ", which " + p.label(t) + " provides"
 }
 
+// maxAlternatives is how many of a group's alternatives are shown.
+const maxAlternatives = 8
+
 // groupText writes a group of alternatives as a control file does.
 func groupText(p *Pool, group []link) string {
-	parts := make([]string, len(group))
-	for i := range group {
+	shown := group[:min(len(group), maxAlternatives)]
+	parts := make([]string, len(shown))
+	for i := range shown {
 		l := &group[i]
 		parts[i] = p.label(l.target)
 		if l.op != opNone {
 			parts[i] += fmt.Sprintf(" (%s %s)", l.op, l.version)
 		}
+	}
+	if n := len(group) - len(shown); n > 0 {
+		parts = append(parts, fmt.Sprintf("… (%d more)", n))
 	}
 	return strings.Join(parts, " | ")
 }
