@@ -40,8 +40,17 @@ func newRepoWorld(t *testing.T) *repoWorld {
 	} {
 		a.Publish(t, s)
 	}
+	vendor := w.vendor
+	w = newRepoPlanner(t, a)
+	w.vendor = vendor
+	return w
+}
+
+// newRepoPlanner reads what is published, on loopback.
+func newRepoPlanner(t *testing.T, a *archivetest.Archive) *repoWorld {
+	t.Helper()
 	server := a.Serve(t)
-	w.url = server.URL
+	w := &repoWorld{url: server.URL}
 	keys, err := aptmirror.ReadKeyring("test", a.Keyring(t))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"satchel/aptmirror"
+	"satchel/manifest"
+)
+
+// maxElsewhere bounds how many finds are told.
+const maxElsewhere = 10
+
+// elsewhere adds to the error of a resolution where else there is what no archive
+// of the target has: in other components of these archives, and in other suites
+// that have been read. It costs their indexes, and only when a lock fails anyway;
+// what cannot be had is left out.
+func (p *Planner) elsewhere(ctx context.Context, u *universe, native string, err error) error {
+	var no *aptmirror.Unresolvable
+	if !errors.As(err, &no) || len(no.Unknown) == 0 {
+		return err
+	}
+	var found []string
+	note := func(k aptmirror.Package, where string) {
+		if slices.Contains(no.Unknown, k.Name) {
+			found = append(found, fmt.Sprintf("  %s %s is in %s", k.Name, k.Version, where))
+		}
+	}
+	for _, other := range p.universes {
+		if other == u {
+			continue
+		}
+		for _, k := range other.packages {
+			if a := other.archives[k.Archive].archive; !u.has(a) {
+				note(k, a.pin.ID())
+			}
+		}
+	}
+	seen := map[*archive]bool{}
+	for _, part := range u.archives {
+		if a := part.archive; !seen[a] {
+			seen[a] = true
+			p.otherComponents(ctx, a, native, note)
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	if len(found) == 0 {
+		return err
+	}
+	if n := len(found) - maxElsewhere; n > 0 {
+		found = append(found[:maxElsewhere], fmt.Sprintf("  … and %d more", n))
+	}
+	return fmt.Errorf("%w\nwhat is not read for this target (an entry of the descriptor's repositories can add it):\n%s", err, strings.Join(found, "\n"))
+}
+
+func (u *universe) has(a *archive) bool {
+	return slices.ContainsFunc(u.archives, func(o part) bool { return o.archive == a })
+}
+
+// otherComponents tells what an archive has in components that are not read.
+func (p *Planner) otherComponents(ctx context.Context, a *archive, native string, note func(aptmirror.Package, string)) {
+	pinned := slices.Clone(a.pin.Indexes)
+	defer func() { a.pin.Indexes = pinned }()
+	for _, c := range a.release.Components {
+		if c = path.Base(c); slices.Contains(a.pin.Components, c) {
+			continue
+		}
+		name, blob, ok := a.release.Index(c, native)
+		if !ok {
+			continue
+		}
+		f := manifest.ArchiveFile{Path: name, Blob: blob}
+		if p.fetchIndexes(ctx, a, []manifest.ArchiveFile{f}) != nil {
+			continue
+		}
+		list, err := p.readIndex(f, a, 0)
+		if err != nil {
+			continue
+		}
+		for _, k := range list {
+			note(k, c+" of "+a.pin.ID())
+		}
+	}
+}
