@@ -52,6 +52,9 @@ func ReadRepository(distro, line, name string) (Repository, error) {
 	if r.Archive = name; name == "" {
 		r.Archive = nameOfAddress(rest)
 	}
+	if r.Archive == "" {
+		return r, fmt.Errorf("reading repository %s: no name can be made of its address; give it one", quote(line))
+	}
 	if slices.Contains(archiveNames(), r.Archive) {
 		return r, fmt.Errorf("reading repository %s: %s is the name of another archive", quote(line), r.Archive)
 	}

@@ -183,18 +183,34 @@ func TestInstalledBaseAgainstApt(t *testing.T) {
 	w.compareAll(t, randomLists(w.packages, 11, listCount(few(4, 10), 300)))
 }
 
+// TestTwoStepsAgainstApt installs on top of gitian's base system.
 func TestTwoStepsAgainstApt(t *testing.T) {
 	main := mainIndex(t)
-	list, err := ReadPackages("main", bytes.NewReader(main.text), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := NewPool("amd64", nil, []ArchiveInfo{{Suite: "stable"}}, list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pool, list := mainPool(t, main)
 	base := Plan{Essential: true, Steps: []Step{{Why: "base", Wishes: strings.Fields(gitianBase)}}}
-	first, sol, err := ourAnswer(pool, base)
+	stepsAgainstApt(t, pool, main, base, randomLists(list, 5, listCount(few(2, 6), 200)))
+}
+
+// TestBasesAgainstApt installs bases on top of the Essential set alone, and on
+// top of the bases.
+func TestBasesAgainstApt(t *testing.T) {
+	main := mainIndex(t)
+	pool, list := mainPool(t, main)
+	bases := append(randomLists(list, 6, listCount(few(1, 2), 100)), strings.Fields(gitianBase), []string{"base-files"})
+	stepsAgainstApt(t, pool, main, Plan{Essential: true}, bases)
+	for i, base := range bases[:listCount(1, 10)] {
+		before := Plan{Essential: true, Steps: []Step{{Why: "base", Wishes: base}}}
+		if _, err := Resolve(pool, before); err == nil {
+			stepsAgainstApt(t, pool, main, before, randomLists(list, int64(60+i), 3))
+		}
+	}
+}
+
+// stepsAgainstApt asks for one more step after a plan that has an answer, of apt
+// on top of that answer.
+func stepsAgainstApt(t *testing.T, pool *Pool, main *testIndex, before Plan, lists [][]string) {
+	t.Helper()
+	first, sol, err := ourAnswer(pool, before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,13 +228,13 @@ func TestTwoStepsAgainstApt(t *testing.T) {
 	if server != nil {
 		defer server.close(t)
 	}
-	for _, wishes := range randomLists(list, 5, listCount(few(2, 6), 200)) {
+	for _, wishes := range lists {
 		apt, refused, out, err := w.asked(server, wishes)
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan := base
-		plan.Steps = append(slices.Clone(base.Steps), Step{Why: "asked for", Wishes: wishes})
+		plan := before
+		plan.Steps = append(slices.Clone(before.Steps), Step{Why: "asked for", Wishes: wishes})
 		ours, _, err := ourAnswer(pool, plan)
 		if (err != nil) != refused {
 			t.Errorf("%v: apt refuses: %t, we say %v\n%s", wishes, refused, err, lastLines(out, 4))
@@ -227,8 +243,7 @@ func TestTwoStepsAgainstApt(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		var want []string // of both runs together
-		want = append(want, first...)
+		want := slices.Clone(first) // of both runs together
 		for _, s := range apt {
 			if name, ok := strings.CutPrefix(s, "-"); ok {
 				want = slices.DeleteFunc(want, func(f string) bool { return strings.HasPrefix(f, "+"+name+" ") })
@@ -241,6 +256,7 @@ func TestTwoStepsAgainstApt(t *testing.T) {
 			t.Errorf("%v\n    %s", wishes, strings.Join(diff, "\n    "))
 		}
 	}
+	t.Logf("%d lists on top of %d packages", len(lists), len(first))
 }
 
 // TestSuitesAgainstApt has updates and backports beside the release.
