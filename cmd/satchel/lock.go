@@ -20,7 +20,7 @@ type lockFlags struct {
 	URL             map[string]string `short:"u" mapsep:"," help:"Other URL or folder for a remote." placeholder:"DIR=URL"`
 	Inputs          string            `help:"Folder that holds the descriptors' files." type:"existingdir" placeholder:"DIR"`
 	Image           string            `help:"Base system: a root tarball, a docker-save or OCI archive, or a registry reference. Default: bootstrap from packages alone." placeholder:"FILE|REF"`
-	BasePackages    []string          `help:"Base packages instead of gitian's." placeholder:"LIST"`
+	BasePackages    []string          `help:"Base packages instead of gitian's; none if empty. The Essential set stays." placeholder:"LIST"`
 	ArchiveKeyring  []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
 	Mirror          []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
 	AptSources      string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too." default:"/etc/apt" placeholder:"DIR"`
