@@ -3,6 +3,7 @@ package aptmirror
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,28 @@ func TestHostileArchives(t *testing.T) {
 			n = len(sol.Install)
 		}
 		t.Logf("%s: %d packages in %s", name, n, took.Round(time.Millisecond))
+	}
+}
+
+// TestHostileArchivesAgainstApt: apt comes to the same end.
+func TestHostileArchivesAgainstApt(t *testing.T) {
+	if os.Getenv("SATCHEL_FULL") != "1" {
+		t.Skip("apt takes a minute for these: SATCHEL_FULL")
+	}
+	needApt(t)
+	for name, make := range hostileArchives() {
+		archive, wishes := make()
+		x := &testIndex{suite: "stable", codename: "book", arch: "amd64", text: indexText(miniPackages(t, archive), false)}
+		w := newAptWorld(t, nil, nil, x)
+		s := w.serve(t)
+		start := time.Now()
+		diff, refused := w.compare(s, strings.Fields(wishes))
+		if len(diff) > 0 {
+			t.Errorf("%s\n    %s", name, strings.Join(diff, "\n    "))
+		}
+		t.Logf("%s: apt refuses: %t, in %s both", name, refused, time.Since(start).Round(time.Millisecond))
+		if s != nil {
+			s.close(t)
+		}
 	}
 }
