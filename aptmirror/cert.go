@@ -179,14 +179,14 @@ func (s *signingKey) addSelf(sig *packet.Signature) {
 }
 
 // mayMake reports why a signature made at t by this key is not accepted. Whether
-// the key has expired since does not matter.
-func (s *signingKey) mayMake(t time.Time) error {
+// the key has expired since does not matter; for believed see revokedAt.
+func (s *signingKey) mayMake(t time.Time, believed bool) error {
 	primary := s.cert.primary()
 	if err := strongKey(s.pk); err != nil {
 		return fmt.Errorf("%w: %w (key %s)", ErrWeakSignature, err, s.fingerprint)
 	}
 	for _, key := range []*signingKey{primary, s} {
-		if key.revoked() {
+		if key.revokedAt(t, believed) {
 			return fmt.Errorf("%w (key %s)", ErrRevokedKey, key.fingerprint)
 		}
 		if key.self == nil {
@@ -205,9 +205,23 @@ func (s *signingKey) mayMake(t time.Time) error {
 	return nil
 }
 
-// revoked: whatever the reason and the day, as apt has it. A signature's date
-// is what its maker says, so a key that is retired vouches for no date at all.
-func (s *signingKey) revoked() bool { return s.disowned || len(s.revocations) > 0 }
+// revokedAt: a key that was compromised, or revoked for no stated reason, never
+// was good. One that was retired or replaced was good until then, if the date of
+// a signature is believed; apt does not, as that date is what the signer says.
+func (s *signingKey) revokedAt(t time.Time, believed bool) bool {
+	if s.disowned {
+		return true
+	}
+	for _, r := range s.revocations {
+		if !believed || r.RevocationReason == nil || !t.Before(r.CreationTime) {
+			return true
+		}
+		if *r.RevocationReason != packet.KeySuperseded && *r.RevocationReason != packet.KeyRetired {
+			return true
+		}
+	}
+	return false
+}
 
 // expired reports whether the key or its primary key has expired at now.
 func (s *signingKey) expired(now time.Time) bool {

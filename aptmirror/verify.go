@@ -82,7 +82,7 @@ func (k *Keyring) VerifyInRelease(data []byte, now time.Time) (*Release, []Signe
 // VerifyRelease is VerifyInRelease for a Release file and its detached
 // signature, Release.gpg, binary or armoured.
 func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Release, []Signer, error) {
-	signers, err := k.VerifyDetached(release, signature, now)
+	signers, err := k.verifyDetached(release, signature, checker{now: now})
 	if err != nil {
 		return nil, nil, fmt.Errorf("verifying Release: %w", err)
 	}
@@ -94,9 +94,14 @@ func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Rele
 }
 
 // VerifyDetached checks a detached signature, binary or armoured, over the bytes
-// of any document, by the rules of VerifyInRelease. Both may have up to 16 MiB
-// and 1 MiB.
+// of any document, by the rules of VerifyInRelease, but for one: a key that has
+// been retired or replaced since is good for what it signed before, as people's
+// keys are. Both may have up to 16 MiB and 1 MiB.
 func (k *Keyring) VerifyDetached(data, signature []byte, now time.Time) ([]Signer, error) {
+	return k.verifyDetached(data, signature, checker{now: now, dated: true})
+}
+
+func (k *Keyring) verifyDetached(data, signature []byte, check checker) ([]Signer, error) {
 	if len(data) > maxRelease || len(signature) > maxSignature {
 		return nil, ErrTooBig
 	}
@@ -104,7 +109,7 @@ func (k *Keyring) VerifyDetached(data, signature []byte, now time.Time) ([]Signe
 	if err != nil {
 		return nil, fmt.Errorf("reading the signature: %w", err)
 	}
-	check := checker{keyring: k, signed: data, kind: packet.SigTypeBinary, now: now}
+	check.keyring, check.signed, check.kind = k, data, packet.SigTypeBinary
 	return check.all(packets)
 }
 
@@ -128,6 +133,7 @@ type checker struct {
 	signed  []byte
 	kind    packet.SignatureType
 	hashes  map[string]bool // those that a Hash header announces; nil: any
+	dated   bool            // a signature is from the day that it says, whatever became of its key
 	now     time.Time
 }
 
@@ -222,7 +228,7 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 		if key.pk.VerifySignature(h, sig) != nil {
 			continue
 		}
-		if err = key.mayMake(sig.CreationTime); err == nil && !strong {
+		if err = key.mayMake(sig.CreationTime, c.dated); err == nil && !strong {
 			err = fmt.Errorf("%w: it uses %s (key %s)", ErrWeakSignature, name, key.fingerprint)
 		}
 		if err == nil {

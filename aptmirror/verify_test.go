@@ -231,6 +231,25 @@ func TestVerifyRelease(t *testing.T) {
 	}
 }
 
+// TestRetired: what a key signed before it was retired stands in a document of a
+// person's, and in no archive's.
+func TestRetired(t *testing.T) {
+	key := newKey(t, "retired", born, 0, packet.PubKeyAlgoEdDSA)
+	if err := key.RevokeKey(packet.KeyRetired, "", at(born.AddDate(1, 0, 0))); err != nil {
+		t.Fatal(err)
+	}
+	k := keyringOf(t, key)
+	for days, want := range map[int]bool{50: true, 400: false} {
+		sig := signature{key: key.PrivateKey, at: born.AddDate(0, 0, days), kind: packet.SigTypeBinary}.sign(t, []byte(releaseText))
+		if _, err := k.VerifyDetached([]byte(releaseText), sig, time.Now()); (err == nil) != want {
+			t.Errorf("a document, after %d days: got %v", days, err)
+		}
+		if _, _, err := k.VerifyRelease([]byte(releaseText), sig, time.Now()); !errors.Is(err, ErrRevokedKey) {
+			t.Errorf("a Release, after %d days: got %v", days, err)
+		}
+	}
+}
+
 // TestTamperedAgainstGpgv changes real files in many ways. Where gpgv refuses,
 // we must; and where we accept, what we read is what gpgv says was signed.
 func TestTamperedAgainstGpgv(t *testing.T) {
