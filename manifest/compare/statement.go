@@ -43,7 +43,6 @@ type Signature struct {
 	Owner   string    `json:"owner,omitempty"`  // whose key the keyring says it is
 	Created time.Time `json:"created,omitzero"` // as an OpenPGP signature says; UTC
 	Note    string    `json:"note,omitempty"`   // why it is not good, or what is odd about it
-	Weight  int       `json:"weight,omitempty"` // by a policy
 }
 
 // Status is the fate of a signature.

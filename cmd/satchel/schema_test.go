@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// schemaOf walks a Go type beside a schema and lists where they part: names,
+// which of them may be missing, and kinds.
+type schemaOf struct {
+	defs map[string]any
+	bad  []string
+}
+
+func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
+	if ref, ok := s["$ref"].(string); ok {
+		s = w.defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Struct: "object"}
+	want := kinds[t.Kind()]
+	if t.String() == "time.Time" {
+		want = "string"
+	}
+	if s["type"] != want {
+		w.bad = append(w.bad, fmt.Sprintf("%s is %v in the schema, %s in Go", path, s["type"], want))
+		return
+	}
+	if want == "array" {
+		w.walk(path+"[]", s["items"].(map[string]any), t.Elem())
+	}
+	if want != "object" {
+		return
+	}
+	properties, required := s["properties"].(map[string]any), s["required"].([]any)
+	seen := 0
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		p, ok := properties[name].(map[string]any)
+		if !ok {
+			w.bad = append(w.bad, path+": the schema lacks "+name)
+			continue
+		}
+		seen++
+		if slices.Contains(required, any(name)) == (options != "") {
+			w.bad = append(w.bad, path+"."+name+": required and omitempty agree")
+		}
+		w.walk(path+"."+name, p, t.Field(i).Type)
+	}
+	if seen != len(properties) || s["additionalProperties"] != false {
+		w.bad = append(w.bad, path+": the schema allows what Go does not write")
+	}
+}
+
+// TestCompareSchema: docs/compare.schema.json says what compare --json prints.
+func TestCompareSchema(t *testing.T) {
+	text, err := os.ReadFile("../../docs/compare.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	w := &schemaOf{defs: s["$defs"].(map[string]any)}
+	w.walk("compare", s, reflect.TypeFor[compared]())
+	for _, b := range w.bad {
+		t.Error(b)
+	}
+	w.bad = nil
+	if w.walk("x", s, reflect.TypeFor[struct {
+		Answer int `json:"answer"`
+		Other  int `json:"other"`
+	}]()); len(w.bad) < 3 {
+		t.Errorf("another struct: got only %q", w.bad)
+	}
+}
