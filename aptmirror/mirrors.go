@@ -1,6 +1,7 @@
 package aptmirror
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,27 @@ func (m Mirrors) Snapshots(archive string, moments ...time.Time) []string {
 		}
 	}
 	return tidy(all)
+}
+
+// Host tells whether a host is one of those where archives are looked for.
+func (m Mirrors) Host(name string) bool {
+	var all []string
+	for _, uris := range m.Given {
+		all = append(all, uris...)
+	}
+	if !m.GivenOnly {
+		for _, e := range m.Machine {
+			all = append(all, e.URIs...)
+		}
+		for _, archive := range []string{"debian", "debian-security", "debian-ports", "ubuntu", "ubuntu-ports"} {
+			all = append(all, DefaultMirrors(archive, false)...)
+			all = append(all, snapshotServices(archive)...)
+		}
+	}
+	return slices.ContainsFunc(all, func(uri string) bool {
+		u, err := url.Parse(uri)
+		return err == nil && strings.EqualFold(u.Hostname(), name)
+	})
 }
 
 // tidy cuts slashes off the ends, and leaves each URI only where it stands first.

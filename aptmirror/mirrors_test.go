@@ -65,3 +65,22 @@ func TestParseMoment(t *testing.T) {
 		}
 	}
 }
+
+func TestMirrorsHost(t *testing.T) {
+	m := Mirrors{
+		Given:   map[string][]string{"debian": {"http://u:p@given.example.org:81/debian"}},
+		Machine: []SourceEntry{{URIs: []string{"https://machine.example.org/debian", "file:///disc"}}},
+	}
+	for host, want := range map[string]bool{
+		"given.example.org": true, "machine.example.org": true, "MACHINE.example.org": true, "snapshot.debian.org": true,
+		"security.debian.org": true, "example.org": false,
+	} {
+		if got := m.Host(host); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+	m.GivenOnly = true
+	if m.Host("machine.example.org") || !m.Host("given.example.org") {
+		t.Error("GivenOnly does not count")
+	}
+}

@@ -14,16 +14,18 @@ func (c *Client) Transport() http.RoundTripper { return c.rt }
 // ProxyFrom returns an Options.Proxy that follows the usual variables
 // (http_proxy, https_proxy, no_proxy, in either case), which getenv looks up.
 func ProxyFrom(getenv func(string) string) func(*http.Request) (*url.URL, error) {
-	either := func(upper, lower string) string {
-		if v := getenv(upper); v != "" {
-			return v
-		}
-		return getenv(lower)
-	}
 	c := httpproxy.Config{
-		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"),
-		NoProxy: either("NO_PROXY", "no_proxy"), CGI: getenv("REQUEST_METHOD") != "",
+		HTTPProxy: either(getenv, "HTTP_PROXY", "http_proxy"), HTTPSProxy: either(getenv, "HTTPS_PROXY", "https_proxy"),
+		NoProxy: either(getenv, "NO_PROXY", "no_proxy"), CGI: getenv("REQUEST_METHOD") != "",
 	}
 	proxy := c.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
+}
+
+// either is the value of the first of two variables that has one.
+func either(getenv func(string) string, upper, lower string) string {
+	if v := getenv(upper); v != "" {
+		return v
+	}
+	return getenv(lower)
 }

@@ -23,7 +23,7 @@ type lockFlags struct {
 	BasePackages    []string          `help:"Base packages instead of gitian's; none if empty. The Essential set stays." placeholder:"LIST"`
 	ArchiveKeyring  []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
 	Mirror          []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
-	AptSources      string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too." default:"/etc/apt" placeholder:"DIR"`
+	AptSources      string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too, and of apt.conf, for proxies." default:"/etc/apt" placeholder:"DIR"`
 	MirrorsOnly     bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
 	Snapshot        string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
 	AllowWeakHashes bool              `help:"Take an archive that lists its indexes by SHA-1 or MD5 alone; the lock says so."`

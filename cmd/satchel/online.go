@@ -75,7 +75,7 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	if o.store, err = store.Open(filepath.Join(dir, "blobs")); err != nil {
 		return nil, err
 	}
-	o.fetch = fetch.New(fetch.Options{Proxy: fetch.ProxyFrom(os.Getenv), UserAgent: "satchel/" + version()})
+	o.fetch = fetch.New(fetch.Options{Proxy: o.proxy(f.AptSources), UserAgent: "satchel/" + version()})
 	git, err := exec.LookPath("git")
 	if err != nil {
 		git = "" // said when a descriptor has remotes
