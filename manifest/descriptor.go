@@ -21,6 +21,7 @@ type Descriptor struct {
 	ImageDigests  []string      `json:"dockerImageDigests,omitempty"` // docker_image_digests
 	Optionals     []string      `json:"optionals,omitempty"`
 	Script        string        `json:"script"`
+	ScriptLine    int           `json:"-"`                 // of the file, where the script's first line stands; 0 if its lines are not the file's
 	Unknown       []string      `json:"unknown,omitempty"` // keys that gitian ignores, for a warning; sorted
 }
 

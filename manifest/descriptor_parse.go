@@ -86,6 +86,9 @@ func (r *descriptorReader) descriptor(d *Descriptor, root *yaml.Node) {
 	}
 	if n := r.must(m, "script"); n != nil {
 		d.Script = r.text(n, "script")
+		if n.Style&yaml.LiteralStyle != 0 {
+			d.ScriptLine = n.Line + 1
+		}
 	}
 	if len(d.Remotes) == 0 { // nothing else to take the time from
 		r.must(m, "reference_datetime")

@@ -70,7 +70,7 @@ script: |
 		t.Fatal(err)
 	}
 	want := &Descriptor{
-		File: "x.yml", Raw: []byte(text), Name: "1.0", Distro: "debian",
+		File: "x.yml", Raw: []byte(text), ScriptLine: 38, Name: "1.0", Distro: "debian",
 		Suites: []string{"bookworm", "bullseye"}, Architectures: []string{"amd64", "i386"},
 		Packages:     []string{"gcc-12", "libc6:i386", "zlib1g=1:1.2.13.dfsg-1", "make", "patch"},
 		Multiarch:    []string{"i386"},
@@ -116,7 +116,10 @@ func TestParseDescriptorLineEnds(t *testing.T) {
 		if string(got.Raw) != text {
 			t.Errorf("%s: Raw is not what was read", name)
 		}
-		got.Raw = want.Raw
+		if line := strings.Split(text, "\n")[got.ScriptLine-1]; strings.TrimSpace(line) != "make" {
+			t.Errorf("%s: the script begins in line %d, %q", name, got.ScriptLine, line)
+		}
+		got.Raw, got.ScriptLine = want.Raw, want.ScriptLine
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}

@@ -41,7 +41,7 @@ type rule struct {
 // pureNet are the packages below net/ that only read and write texts.
 var pureNet = []string{"net/url", "net/mail", "net/netip", "net/textproto"}
 
-var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "bundle/agent", "runner/docker", "runner/guest"}
+var networkDirs = []string{"aptmirror/fetch", "imagestore/pull", "bundle/source", "bundle/agent", "runner/docker", "runner/guest", "runner/guest/watch"}
 
 var importRules = []rule{
 	{
