@@ -50,12 +50,15 @@ type Tried struct {
 	Answer string `yaml:"answer" json:"answer"`
 }
 
-// NeededHost is a host that a build script asked for; there is no network in a
-// build.
+// NeededHost is a host or an address that a build script asked for; there is no
+// network in a build.
 type NeededHost struct {
-	Name       string `yaml:"name" json:"name"`
+	Name       string `yaml:"name" json:"name"` // host name, or IP:PORT
 	Descriptor string `yaml:"descriptor" json:"descriptor"`
-	Target     string `yaml:"target" json:"target"` // suite-architecture
+	Target     string `yaml:"target" json:"target"`                       // suite-architecture
+	Command    string `yaml:"command,omitempty" json:"command,omitempty"` // that asked, for people
+	Place      string `yaml:"place,omitempty" json:"place,omitempty"`     // where it stands: FILE:LINE of the descriptor
+	URL        string `yaml:"url,omitempty" json:"url,omitempty"`         // that it named
 }
 
 // ParseNeeds reads needs, as strictly as ParseLock reads a lock. It comes from
@@ -138,6 +141,11 @@ func (n *Needs) problems() []lockProblem {
 		c.text(join(path, "name"), h.Name)
 		c.check(join(path, "descriptor"), CheckName(h.Descriptor))
 		c.check(join(path, "target"), CheckName(h.Target))
+		for key, s := range map[string]string{"command": h.Command, "place": h.Place, "url": h.URL} {
+			if s != "" {
+				c.text(join(path, key), s)
+			}
+		}
 	}
 	return c.list
 }

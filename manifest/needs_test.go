@@ -25,7 +25,7 @@ func sampleNeeds() *Needs {
 			},
 			{Name: "a.xpi", Blob: Blob{SHA256: Digest{3}, Size: 0}, URL: "https://example.org/a.xpi?x=1"},
 		},
-		Hosts: []NeededHost{{Name: "example.org", Descriptor: "hello", Target: "bookworm-amd64"}},
+		Hosts: []NeededHost{{Name: "example.org", Descriptor: "hello", Target: "bookworm-amd64", Command: "wget x", Place: "hello.yml:7", URL: "https://example.org/x"}},
 	}
 }
 

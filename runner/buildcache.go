@@ -26,13 +26,16 @@ type buildCache struct {
 	own     *collector
 }
 
+// cacheKey names the caches of a target: what one compiler made is of no use to another.
+func cacheKey(t manifest.Target) string { return t.Distro + "-" + t.Suite + "-" + t.Architecture }
+
 // openCache prepares the cache of a target and lets results put what comes
 // below "cache" there.
 func (r *Run) openCache(d *manifest.Descriptor, t manifest.Target, results *collector) (*buildCache, error) {
 	if !d.EnableCache {
 		return nil, nil
 	}
-	c := &buildCache{dir: filepath.Join(r.Cache, t.Distro+"-"+t.Suite+"-"+t.Architecture), name: d.Name, results: results}
+	c := &buildCache{dir: filepath.Join(r.Cache, cacheKey(t)), name: d.Name, results: results}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the build cache: %w", err)
 	}

@@ -150,7 +150,7 @@ func (c *collector) file(target, name string, h *tar.Header, r io.Reader) error 
 			return err
 		}
 		if manifest.Digest(sum.Sum(nil)) != old {
-			return fmt.Errorf("%s wrote another file of that name: results of one descriptor go into one folder, so give them different names", c.from[name])
+			return c.clash(name)
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // freeFor refuses a result folder that holds something.
@@ -31,22 +32,47 @@ func publish(stage, dir string) error {
 	return nil
 }
 
+// failedName is where the i-th failed run for a result is kept.
+func failedName(result string, i int) string {
+	name := filepath.Clean(result) + ".failed"
+	if i > 1 {
+		name = fmt.Sprintf("%s-%d", name, i)
+	}
+	return name
+}
+
+// failedFolders are those of failed runs for a result, the newest first.
+func failedFolders(result string) []string {
+	var all []string
+	for i := 1; i < maxFailed; i++ {
+		if fi, err := os.Lstat(failedName(result, i)); err == nil && fi.IsDir() {
+			all = append(all, failedName(result, i))
+		}
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// maxFailed bounds how many are kept.
+const maxFailed = 1000
+
 // keepFailed gives what a failed run left a name that says so, and puts that
-// name into the error. An interrupted run leaves nothing.
+// name into the error. An interrupted run leaves nothing but the builds that it finished.
 func (r *Run) keepFailed(ctx context.Context, stage string, cause error) error {
-	if ctx.Err() != nil {
+	records, _ := filepath.Glob(filepath.Join(stage, finishedDir, "*", "*", recordName))
+	if ctx.Err() != nil && len(records) == 0 {
 		return errors.Join(cause, os.RemoveAll(stage))
 	}
-	for i := 1; i < 1000; i++ {
-		name := filepath.Clean(r.Result) + ".failed"
-		if i > 1 {
-			name = fmt.Sprintf("%s-%d", name, i)
-		}
+	for i := 1; i < maxFailed; i++ {
+		name := failedName(r.Result, i)
 		if _, err := os.Lstat(name); err == nil {
 			continue
 		}
 		if err := os.Rename(stage, name); err != nil {
 			break
+		}
+		if len(records) > 0 {
+			r.Story.Step(fmt.Sprintf("%s keeps what is finished, %d of the builds: the same command with --resume goes on from there", name, len(records)))
 		}
 		var se *ScriptError
 		if errors.As(cause, &se) {

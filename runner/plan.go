@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Jobs   int   // -j: MAKEOPTS and NUM_PROCS, and the processors it gets; gitian's default is 2
 	Memory int64 // -m: MiB, NUM_MEM, and all the memory it gets; gitian's default is 2000
+	// AllowSudo lets scripts of descriptors with sudo become root inside. The
+	// engine must allow it, too.
+	AllowSudo bool
 }
 
 // architecture is what one of gitian's architectures means.
@@ -104,7 +107,8 @@ func BuildPlan(pin manifest.DescriptorPin, d *manifest.Descriptor, t manifest.Ta
 	home := "/home/" + t.Distro
 	b := guest.Build{
 		User: t.Distro, Home: home, Personality: arch.personality, Umask: 0o022,
-		Script: buildScript(pin, d, arch.bits, o), Cache: d.EnableCache, CPUs: o.Jobs,
+		Script: buildScript(pin, d, arch.bits, o), Cache: d.EnableCache, CPUs: o.Jobs, Sudo: d.Sudo && o.AllowSudo,
+		Log: t.Suite + "-" + t.Architecture + "-build.log",
 		Env: []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 			"HOME=" + home, "USER=" + t.Distro, "LOGNAME=" + t.Distro, "SHELL=/bin/bash",

@@ -58,7 +58,7 @@ func TestBuildPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := guest.Build{
-		User: "ubuntu", Home: "/home/ubuntu", Personality: "i386", Umask: 0o022, CPUs: 3, Script: goldenScript, Cache: true,
+		User: "ubuntu", Home: "/home/ubuntu", Personality: "i386", Umask: 0o022, CPUs: 3, Script: goldenScript, Cache: true, Log: "bionic-i386-build.log",
 		Sources: []guest.Source{
 			{Dir: "tool", URL: "https://example.org/tool.git", Ref: "v1", Commit: strings.Repeat("a", 40), Tag: strings.Repeat("b", 40), Pack: pin.Blob},
 			{Dir: "other", URL: "https://example.org/other.git", Ref: "main", Commit: strings.Repeat("c", 40), Pack: pin.Blob},

@@ -14,7 +14,7 @@ import (
 func (r *Run) provenance(built *Built, pin manifest.DescriptorPin, targets []manifest.Target, dir string, text []byte, started time.Time) error {
 	b := provenance.Build{
 		Lock: r.Lock, Bundle: r.Bundle, Descriptor: pin, Result: &manifest.Result{}, ResultText: text, Environments: map[string]manifest.Digest{}, Satchel: r.Satchel,
-		Internal: provenance.Internal{Engine: r.Engine.Name(), Jobs: r.Options.Jobs, Memory: r.Options.Memory},
+		Internal: provenance.Internal{Engine: r.Engine.Name(), Jobs: r.Options.Jobs, Memory: r.Options.Memory, Sudo: built.Sudo},
 		Started:  started, Finished: r.now(),
 	}
 	for _, o := range built.Outputs {

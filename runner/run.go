@@ -2,41 +2,46 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"satchel/manifest"
-	"satchel/runner/guest"
 )
 
 // hostname is what every container is called, so that no result can hold the
 // host's own name.
 const hostname = "satchel"
 
-// Story takes lines that a person may follow while a run goes on.
+// Story takes lines that a person may follow while a run goes on. Several
+// goroutines may tell at the same time.
 type Story interface {
 	// Step says what happens now.
 	Step(line string)
 }
 
-// Run builds what a verified bundle holds. All fields but Only and those for the
-// provenance are needed.
+// Run builds what a verified bundle holds. The fields from Only on may be left empty.
 type Run struct {
 	Engine  Engine
 	Source  Source
 	Lock    *manifest.Lock
-	Only    []string // names of descriptors; none means all
 	Options Options
 	Result  string // folder to make; it must not be there, or be empty
 	Scratch string // folder for what is in the way only for a while
 	Cache   string // folder that keeps gitian's build caches between runs
 	Story   Story
+
+	Only       []string // names of descriptors; none means all
+	SideBySide int      // builds at a time; 0 is 1
+	Resume     bool     // take what an earlier run of the same finished before it failed
+	// Output gets every line that a target's packages and script print, without its end. Several
+	// goroutines may call it at the same time.
+	Output func(target, line string)
+
+	locks locks
 
 	// For the provenance.
 	Bundle  manifest.Digest  // the bundle's identity
@@ -65,37 +70,15 @@ type Built struct {
 	Manifest     Output        `json:"manifest"`
 	Provenance   string        `json:"provenance"` // NAME-provenance.json
 	Outputs      []Output      `json:"outputs"`
-	Environments []Environment `json:"environments"` // one a target
-}
-
-// ScriptError says that a build script failed.
-type ScriptError struct {
-	Descriptor string
-	Target     string   // suite-architecture
-	Exit       int      // the script's status
-	Lookups    []string // host names that it asked for: it wanted the network
-	Log        string   // file with all that it printed
-	Tail       string   // the last of it
-
-	Exhausted         // what it ran out of
-	Limits    Options // what it had
-}
-
-// Error names the status, the log and the hosts.
-func (e *ScriptError) Error() string {
-	s := fmt.Sprintf("the build script for %s ended with status %d; its output is in %s", e.Target, e.Exit, e.Log)
-	if len(e.Lookups) > 0 {
-		s += fmt.Sprintf("\nit asked for the network, which there never is in a build: %s"+
-			"\nput what it wanted into the bundle: name it under files: in the descriptor, and say where it is in satchel.yaml", e.Lookups)
-	}
-	return s + e.shortage(e.Limits, e.Tail)
+	Environments []Environment `json:"environments"`   // one a target
+	Sudo         bool          `json:"sudo,omitempty"` // its script could become root inside
 }
 
 // Do builds everything that is asked for. Result appears only when all of it
-// is there; after a failure what there is (logs above all) is kept beside it,
-// in a folder that the error names.
+// is there; after a failure what there is (logs, and the targets that are
+// finished) is kept beside it, in a folder that the error names.
 func (r *Run) Do(ctx context.Context) (built []Built, err error) {
-	pins, err := r.chosen()
+	builds, err := r.plan()
 	if err != nil {
 		return nil, err
 	}
@@ -113,22 +96,93 @@ func (r *Run) Do(ctx context.Context) (built []Built, err error) {
 	if err := os.Chmod(stage, 0o755); err != nil {
 		return nil, err
 	}
-	for _, pin := range pins {
-		dir := stage
-		if len(pins) > 1 {
-			dir = filepath.Join(stage, pin.Name)
-		}
-		b, err := r.descriptor(ctx, pin, dir)
-		if err != nil {
-			return nil, r.keepFailed(ctx, stage, err)
-		}
-		b.Dir = filepath.Join(r.Result, pin.Name)
-		if len(pins) == 1 {
-			b.Dir = r.Result
-		}
-		built = append(built, b)
+	if built, err = r.into(ctx, stage, builds); err != nil {
+		return nil, r.keepFailed(ctx, stage, err)
 	}
 	return built, publish(stage, r.Result)
+}
+
+// plan returns the builds of the descriptors that are chosen, in the lock's order.
+func (r *Run) plan() ([]*build, error) {
+	pins, err := r.chosen()
+	if err != nil {
+		return nil, err
+	}
+	var all []*build
+	for _, pin := range pins {
+		d, err := r.read(pin)
+		if err != nil {
+			return nil, err
+		}
+		folder := "."
+		if len(pins) > 1 {
+			folder = pin.Name
+		}
+		for _, t := range r.Lock.Targets {
+			if t.Descriptor == pin.Name {
+				all = append(all, &build{run: r, pin: pin, descriptor: d, target: t, folder: folder, name: t.Suite + "-" + t.Architecture})
+			}
+		}
+	}
+	for _, b := range all {
+		if r.SideBySide > 1 && len(all) > 1 {
+			b.prefix = b.name + ": "
+			if len(pins) > 1 {
+				b.prefix = b.pin.Name + " " + b.prefix
+			}
+		}
+	}
+	return all, nil
+}
+
+// into carries the builds out and puts their results together in stage.
+func (r *Run) into(ctx context.Context, stage string, builds []*build) ([]Built, error) {
+	if err := r.buildAll(ctx, stage, builds); err != nil {
+		return nil, err
+	}
+	var built []Built
+	for rest := builds; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(b *build) bool { return b.pin.Name != rest[0].pin.Name })
+		if n < 0 {
+			n = len(rest)
+		}
+		b, err := r.together(stage, rest[:n])
+		if err != nil {
+			return nil, err
+		}
+		built, rest = append(built, b), rest[n:]
+	}
+	return built, os.RemoveAll(filepath.Join(stage, finishedDir))
+}
+
+// together makes one result of the builds of a descriptor.
+func (r *Run) together(stage string, builds []*build) (Built, error) {
+	first := builds[0]
+	dir := filepath.Join(stage, first.folder)
+	built := Built{Descriptor: first.pin.Name, Dir: filepath.Join(r.Result, first.folder), Sudo: first.sudo()}
+	results, err := newCollector(dir)
+	if err != nil {
+		return built, err
+	}
+	defer results.Close()
+	r.Story.Step("Generating report")
+	var targets []manifest.Target
+	started := r.now()
+	for _, b := range builds {
+		if !b.started.IsZero() && b.started.Before(started) {
+			started = b.started
+		}
+		if err := results.merge(b.done, filepath.Join(b.dir(stage), "out")); err != nil {
+			return built, err
+		}
+		targets = append(targets, b.target)
+		built.Environments = append(built.Environments, b.done.Environment)
+	}
+	text, err := r.report(&built, first.pin, first.descriptor, targets, dir, results)
+	if err != nil {
+		return built, err
+	}
+	return built, r.provenance(&built, first.pin, targets, dir, text, started)
 }
 
 // chosen returns the descriptors to build, in the lock's order.
@@ -149,44 +203,6 @@ func (r *Run) chosen() ([]manifest.DescriptorPin, error) {
 	return pins, nil
 }
 
-// descriptor builds all targets of one descriptor into dir.
-func (r *Run) descriptor(ctx context.Context, pin manifest.DescriptorPin, dir string) (Built, error) {
-	d, err := r.read(pin)
-	if err != nil {
-		return Built{}, err
-	}
-	for _, sub := range []string{"out", "logs"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return Built{}, fmt.Errorf("making the result folder: %w", err)
-		}
-	}
-	results, err := newCollector(dir)
-	if err != nil {
-		return Built{}, err
-	}
-	defer results.Close()
-	built := Built{Descriptor: pin.Name}
-	started := r.now()
-	var targets []manifest.Target
-	for _, t := range r.Lock.Targets {
-		if t.Descriptor != pin.Name {
-			continue
-		}
-		env, err := r.target(ctx, pin, d, t, dir, results)
-		if err != nil {
-			return Built{}, err
-		}
-		targets = append(targets, t)
-		built.Environments = append(built.Environments, env)
-	}
-	r.Story.Step("Generating report")
-	text, err := r.report(&built, pin, d, targets, dir, results)
-	if err != nil {
-		return built, err
-	}
-	return built, r.provenance(&built, pin, targets, dir, text, started)
-}
-
 // read parses the descriptor that the lock pins.
 func (r *Run) read(pin manifest.DescriptorPin) (*manifest.Descriptor, error) {
 	f, err := r.Source.Open(pin.Blob)
@@ -199,105 +215,4 @@ func (r *Run) read(pin manifest.DescriptorPin) (*manifest.Descriptor, error) {
 		return nil, fmt.Errorf("reading descriptor %s: %w", pin.File, err)
 	}
 	return manifest.ParseDescriptor(pin.File, text)
-}
-
-// target makes or finds the environment of t and runs the script in it.
-func (r *Run) target(ctx context.Context, pin manifest.DescriptorPin, d *manifest.Descriptor, t manifest.Target, dir string, results *collector) (Environment, error) {
-	name := t.Suite + "-" + t.Architecture
-	r.Story.Step(fmt.Sprintf("--- Building for %s %s ---", t.Suite, t.Architecture))
-	env, err := r.environment(ctx, d, t, filepath.Join(dir, "logs", name))
-	if err != nil {
-		return Environment{}, err
-	}
-	r.Story.Step("Environment " + env.Root.String())
-	plan, err := BuildPlan(pin, d, t, r.Options)
-	if err != nil {
-		return Environment{}, err
-	}
-	keep, err := r.openCache(d, t, results)
-	if err != nil {
-		return Environment{}, err
-	}
-	defer keep.Close()
-	proc, err := r.Engine.Start(ctx, Container{Environment: env.Key, Hostname: hostname, Memory: r.Options.Memory << 20, CPUs: r.Options.Jobs})
-	if err != nil {
-		return Environment{}, fmt.Errorf("starting the build of %s: %w", name, err)
-	}
-	defer proc.Close()
-	if err := r.script(ctx, proc, plan, keep, name, filepath.Join(dir, "logs", name+"-build.log"), results); err != nil {
-		var se *ScriptError
-		if errors.As(err, &se) {
-			se.Descriptor = pin.Name
-		}
-		return Environment{}, err
-	}
-	return env, keep.save()
-}
-
-// environment finds or makes the environment of t; logs is the beginning of its log files' names.
-func (r *Run) environment(ctx context.Context, d *manifest.Descriptor, t manifest.Target, logs string) (Environment, error) {
-	plan, err := PreparePlan(r.Lock, d, t)
-	if err != nil {
-		return Environment{}, err
-	}
-	log, err := newLogFile(logs + "-install.log")
-	if err != nil {
-		return Environment{}, err
-	}
-	defer log.Close()
-	for _, a := range r.Lock.Archives {
-		for _, w := range a.Waived {
-			fmt.Fprintf(log, "Archive %s: %s.\n", a.ID(), w.Meaning())
-		}
-	}
-	list, err := os.Create(logs + "-environment.txt")
-	if err != nil {
-		return Environment{}, fmt.Errorf("making the listing: %w", err)
-	}
-	defer list.Close()
-	p := preparation{engine: r.Engine, plan: plan, image: t.Image, source: r.Source, scratch: r.Scratch, log: log, list: list, step: r.Story.Step}
-	env, made, err := p.environment(ctx)
-	if err != nil {
-		return Environment{}, fmt.Errorf("%w%s", err, log.tail.Quote())
-	}
-	if !made {
-		r.Story.Step("Using the prepared environment")
-		fmt.Fprintf(log, "The environment %s was prepared by an earlier run.\n", env.Root)
-		return env, os.Remove(list.Name())
-	}
-	return env, nil
-}
-
-// script runs the build and unpacks its results.
-func (r *Run) script(ctx context.Context, proc Process, plan guest.Build, keep *buildCache, name, logName string, results *collector) error {
-	log, err := newLogFile(logName)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	pr, pw := io.Pipe()
-	unpacked := make(chan error, 1)
-	go func() {
-		err := results.take(name, pr)
-		pr.CloseWithError(err)
-		unpacked <- err
-	}()
-	out, err := converse(ctx, proc, guest.Plan{Build: &plan}, r.inputs(plan, keep), handlers{log: log, step: r.Story.Step, tar: pw})
-	pw.CloseWithError(err)
-	uerr := <-unpacked
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	short := proc.Exhausted()
-	short.Memory, short.Processes = short.Memory || out.OutOfMemory, short.Processes || out.OutOfProcesses
-	switch {
-	case err == nil && out.Exit != 0:
-		return &ScriptError{Target: name, Exit: out.Exit, Lookups: out.Lookups, Log: logName, Tail: log.tail.String(), Exhausted: short, Limits: r.Options}
-	case err != nil && !errors.Is(err, uerr):
-		return fmt.Errorf("building %s: %w%s", name, err, short.shortage(r.Options, ""))
-	}
-	if words := short.shortage(r.Options, ""); words != "" {
-		r.Story.Step("The script ended well, but" + strings.ReplaceAll(words, "\n", " "))
-	}
-	return uerr
 }

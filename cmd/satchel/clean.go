@@ -61,7 +61,7 @@ func (c *cleanCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 func (c *cleanCmd) items(ctx context.Context, cache string, ui *ui) ([]kept, error) {
 	var list []kept
 	if c.Engine != "docker" {
-		e, err := openSandbox(cache)
+		e, err := openSandbox(cache, false)
 		if err == nil {
 			err = e.Check(ctx)
 		}
@@ -72,7 +72,7 @@ func (c *cleanCmd) items(ctx context.Context, cache string, ui *ui) ([]kept, err
 		}
 	}
 	if c.Engine != "sandbox" {
-		e, err := openDocker()
+		e, err := openDocker(false)
 		if err == nil {
 			err = e.Check(ctx)
 		}

@@ -14,14 +14,14 @@ import (
 
 // chooseEngine returns the engine of that name; auto takes the sandbox where
 // it works, else Docker.
-func chooseEngine(ctx context.Context, name, cache string) (runner.Engine, error) {
+func chooseEngine(ctx context.Context, name, cache string, sudo bool) (runner.Engine, error) {
 	names := []string{name}
 	if name == "auto" {
 		names = []string{"sandbox", "docker"}
 	}
 	var reasons []error
 	for _, n := range names {
-		e, err := openEngine(n, cache)
+		e, err := openEngine(n, cache, sudo)
 		if err == nil {
 			err = e.Check(ctx)
 		}
@@ -33,25 +33,25 @@ func chooseEngine(ctx context.Context, name, cache string) (runner.Engine, error
 	return nil, errors.Join(reasons...)
 }
 
-func openEngine(name, cache string) (runner.Engine, error) {
+func openEngine(name, cache string, sudo bool) (runner.Engine, error) {
 	if name == "docker" {
-		return openDocker()
+		return openDocker(sudo)
 	}
-	return openSandbox(cache)
+	return openSandbox(cache, sudo)
 }
 
-func openSandbox(cache string) (*sandbox.Engine, error) {
+func openSandbox(cache string, sudo bool) (*sandbox.Engine, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding satchel's own file: %w", err)
 	}
-	return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self})
+	return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self, Sudo: sudo})
 }
 
-func openDocker() (*docker.Engine, error) {
+func openDocker(sudo bool) (*docker.Engine, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding satchel's own file: %w", err)
 	}
-	return docker.New(docker.Options{Init: self, Client: docker.FromEnv()})
+	return docker.New(docker.Options{Init: self, Client: docker.FromEnv(), Sudo: sudo})
 }

@@ -54,7 +54,7 @@ func exitCode(err error) int {
 		return exitIncomparable
 	case errors.Is(err, bundle.ErrMissing), errors.As(err, &missing):
 		return exitMissing
-	case errors.As(err, &script) && len(script.Lookups) > 0:
+	case errors.As(err, &script) && len(script.Wanted) > 0:
 		return exitNetwork
 	}
 	return exitFailed

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"satchel/aptmirror/fetch"
 	"satchel/bundle"
@@ -56,15 +57,22 @@ func needsOf(lock *manifest.Lock, err error) (*manifest.Needs, error) {
 			n.Blobs = append(n.Blobs, manifest.NeededBlob{Name: absent.Title(b), Blob: b})
 		}
 		return n, nil
-	case errors.As(err, &script) && len(script.Lookups) > 0:
+	case errors.As(err, &script) && len(script.Wanted) > 0:
 		n := &manifest.Needs{Version: manifest.NeedsVersion}
-		for _, h := range script.Lookups {
-			n.Hosts = append(n.Hosts, manifest.NeededHost{Name: printable(h), Descriptor: script.Descriptor, Target: script.Target})
+		for _, w := range script.Wanted {
+			h := manifest.NeededHost{Name: oneLine(w.Name + w.Address), Descriptor: script.Descriptor, Target: script.Target, Place: w.Place, URL: oneLine(w.URL)}
+			if len(w.Commands) > 0 {
+				h.Command = oneLine(w.Commands[len(w.Commands)-1])
+			}
+			n.Hosts = append(n.Hosts, h)
 		}
 		return n, nil
 	}
 	return nil, nil
 }
+
+// oneLine is what a script chose, fit to stand in a document.
+func oneLine(s string) string { return printable(strings.Join(strings.Fields(s), " ")) }
 
 // fetchNeeds fetches what somebody else was missing, and puts it into a folder
 // that gather --from takes: a file for each blob, named by its hash.
@@ -78,7 +86,7 @@ func (c *gatherCmd) fetchNeeds(ctx context.Context, on *online) error {
 		return err
 	}
 	for _, h := range needs.Hosts {
-		on.ui.Stepf("the build of %s for %s asked for %s: what it wants there has to be named under files: in the descriptor, and in satchel.yaml", h.Descriptor, h.Target, h.Name)
+		on.ui.Stepf("the build of %s for %s asked for %s: what it wants there has to be named under files: in the descriptor, and in satchel.yaml", h.Descriptor, h.Target, strings.TrimSpace(h.Name+" "+h.URL))
 	}
 	if _, err := on.settings(c.FetchNeeds); err != nil { // for its mirrors
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -21,11 +22,21 @@ type runCmd struct {
 	Expect []string `help:"What must come out: an assert, a result or a list of sums. Exit 4 if an output differs, with the reason." type:"existingfile" placeholder:"FILE" sep:"none"`
 	JSON   bool     `name:"json" help:"Print the results as JSON."`
 	Needs  string   `help:"File to write what is missing to: blobs of the bundle, hosts that a script asked for." placeholder:"FILE"`
+
+	Parallel  int    `default:"1" help:"Build so many targets side by side, as far as memory allows." placeholder:"N"`
+	Resume    bool   `help:"Take the targets that an earlier run of the same command finished before it failed."`
+	AllowSudo bool   `help:"Let scripts become root in their container, if their descriptor has sudo: true."`
+	LogLevel  string `help:"What is told of the builds: ${enum}." enum:"steps,output" default:"steps"`
+	Times     bool   `help:"Begin each line that is told with the time of day (UTC); log files have none."`
 	trustFlags
 }
 
 // Run verifies and builds.
 func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
+	if c.Jobs < 1 || c.Memory < 1 || c.Parallel < 1 {
+		return fmt.Errorf("%w: -j, -m and --parallel want a positive number", errUsage)
+	}
+	ui.times = c.Times
 	v, _, err := open(ctx, ui, c.Bundle, c.trustFlags)
 	if err != nil {
 		return writeNeeds(ui, c.Needs, nil, err)
@@ -39,16 +50,20 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if err != nil {
 		return err
 	}
-	engine, err := chooseEngine(ctx, c.Engine, cache)
+	engine, err := chooseEngine(ctx, c.Engine, cache, c.AllowSudo)
 	if err != nil {
 		return err
 	}
 	tellWaived(ui, v.Lock())
 	ui.Stepf("Bundle %s, engine %s", v.Identity(), engine.Name())
 	run := runner.Run{
-		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory},
+		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory, AllowSudo: c.AllowSudo},
 		Result: c.Output, Scratch: cache, Cache: filepath.Join(cache, "build"), Story: ui,
 		Bundle: v.Identity(), Satchel: version(), Now: time.Now,
+		SideBySide: sideBySide(ui, c.Parallel, c.Memory), Resume: c.Resume,
+	}
+	if c.LogLevel == "output" {
+		run.Output = func(_, line string) { ui.Step(line) }
 	}
 	built, err := run.Do(ctx)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/vbauerster/mpb/v8"
@@ -25,6 +26,7 @@ import (
 type ui struct {
 	out, err io.Writer
 	quiet    bool
+	times    bool // each line of the story begins with the time
 	terminal bool // err is one
 
 	mu   sync.Mutex
@@ -43,6 +45,9 @@ func (u *ui) Step(line string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.times {
+		line = time.Now().UTC().Format("15:04:05 ") + line
+	}
 	if u.bars != nil {
 		fmt.Fprintln(u.bars, printable(line))
 		return

@@ -68,6 +68,7 @@ type Internal struct {
 	Engine string `json:"engine"`
 	Jobs   int    `json:"jobs"`
 	Memory int64  `json:"memoryMiB"`
+	Sudo   bool   `json:"sudo,omitempty"` // the script could become root inside
 }
 
 // RunDetails is who built, when, and what else came of it.

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"satchel/runner/guest/watch"
 )
 
 // execWord is what follows "guest" on the command line of the small step that
@@ -27,13 +29,28 @@ const perLinux32 = 0x0008
 // runScript feeds the script to bash -x as the build user and waits for it.
 // When bash has ended, whatever it left running is killed. The answer is the
 // script's exit status, 128 + signal if a signal ended it.
-func runScript(ctx context.Context, b *Build, frames *Frames) (int, error) {
+func runScript(ctx context.Context, b *Build, frames *Frames, asked *asked) (int, error) {
+	feed, err := watch.NewFeed(b.Script)
+	if err != nil {
+		return 0, err
+	}
+	defer feed.Close()
+	ears, mouth, err := askedPipe()
+	if err != nil {
+		return 0, err
+	}
+	defer ears.Close()
 	return runAsUser(ctx, b, userCommand{
-		argv:  []string{"/bin/bash", "-x"},
-		dir:   b.Home,
-		env:   b.Env,
-		stdin: strings.NewReader(b.Script),
-		out:   frames.Writer(KindBuildLog),
+		argv:   []string{"/bin/bash", "-x"},
+		dir:    b.Home,
+		env:    b.Env,
+		stdin:  feed.Stdin(),
+		out:    frames.Writer(KindBuildLog),
+		report: mouth,
+		sudo:   b.Sudo,
+		started: func(pid int) (func(), error) {
+			return asked.listen(ears, watch.Process{Pid: pid, Feed: feed})
+		},
 	})
 }
 
@@ -44,7 +61,20 @@ type userCommand struct {
 	env   []string
 	stdin io.Reader
 	out   io.Writer // both streams
+	// report is where the step before the command sends the descriptor of
+	// package watch; nil: the command is not watched. It is closed here.
+	report *os.File
+	// started is called with the command's process, and what it returns when
+	// nothing of it is left; nil: nobody is.
+	started func(pid int) (ended func(), err error)
+	sudo    bool // it may become root again
 }
+
+// Words on the command line of the step before a command.
+const (
+	wordWatched = "watched"
+	wordSudo    = "sudo"
+)
 
 func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 	r, w, err := os.Pipe()
@@ -52,8 +82,19 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
 	}
 	defer r.Close()
-	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), "--"}, u.argv...)
+	how := "-"
+	if u.report != nil {
+		how += wordWatched
+		defer u.report.Close()
+	}
+	if u.sudo {
+		how += wordSudo
+	}
+	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), how, "--"}, u.argv...)
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	if u.report != nil {
+		cmd.ExtraFiles = []*os.File{u.report} // reportFD
+	}
 	cmd.Dir, cmd.Env, cmd.Stdin = u.dir, u.env, u.stdin
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -67,8 +108,19 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 		_, err := io.Copy(u.out, r)
 		copied <- err
 	}()
+	ended, lerr := func() {}, error(nil)
+	if u.started != nil {
+		u.report.Close() // so that its other end sees the command's do it
+		if ended, lerr = u.started(cmd.Process.Pid); lerr != nil {
+			cmd.Process.Kill()
+		}
+	}
 	err = cmd.Wait()
 	killRest()
+	if lerr != nil {
+		return 0, lerr
+	}
+	ended()
 	if cerr := <-copied; cerr != nil {
 		return 0, fmt.Errorf("sending the output of %s: %w", u.argv[0], cerr)
 	}
@@ -109,8 +161,8 @@ func killRest() {
 // umask, processors, bounding set, ids, no_new_privs, then exec. args are what
 // follows execWord.
 func execMain(args []string) error {
-	if len(args) < 5 || args[3] != "--" {
-		return errors.New("starting command: want PERSONALITY UMASK CPUS -- COMMAND")
+	if len(args) < 6 || args[4] != "--" {
+		return errors.New("starting command: want PERSONALITY UMASK CPUS HOW -- COMMAND")
 	}
 	runtime.LockOSThread() // privileges are a thread's own until exec
 	if args[0] == "i386" {
@@ -133,17 +185,23 @@ func execMain(args []string) error {
 	// When memory runs out, the script goes before the init that tells of it.
 	// Not worth failing for.
 	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
-	if err := dropPrivileges(); err != nil {
+	if err := dropPrivileges(strings.Contains(args[3], wordSudo)); err != nil {
 		return err
 	}
-	argv := args[4:]
+	if strings.Contains(args[3], wordWatched) {
+		if err := sendReports(); err != nil {
+			return err
+		}
+	}
+	argv := args[5:]
 	return fmt.Errorf("starting %s: %w", argv[0], syscall.Exec(argv[0], argv, os.Environ()))
 }
 
 // dropPrivileges makes this thread the build user: no capability, not even in
-// the bounding set, no supplementary group, no way to gain anything by exec.
-func dropPrivileges() error {
-	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+// the bounding set, no supplementary group, no way to gain anything by exec;
+// but with sudo by that.
+func dropPrivileges(sudo bool) error {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP && !sudo; c++ {
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL {
 			return fmt.Errorf("dropping capability %d: %w", c, err)
 		}
@@ -156,6 +214,9 @@ func dropPrivileges() error {
 	}
 	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, buildUID, buildUID, buildUID); e != 0 {
 		return fmt.Errorf("becoming user %d: %w", buildUID, e)
+	}
+	if sudo {
+		return nil
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up new privileges: %w", err)

@@ -88,7 +88,10 @@ func (f *Frames) Done(o Outcome) error {
 		return fmt.Errorf("writing outcome: %w", err)
 	}
 	if len(b) > MaxFrame { // only texts from inside can be that long
-		o.Error, o.Lookups = clip(o.Error, 8<<10), clipList(o.Lookups, 16<<10)
+		o.Error = clip(o.Error, 8<<10)
+		for b, err = json.Marshal(o); err == nil && len(b) > MaxFrame && len(o.Wanted) > 0; b, err = json.Marshal(o) {
+			o.Wanted = o.Wanted[:len(o.Wanted)/2]
+		}
 		if b, err = json.Marshal(o); err != nil || len(b) > MaxFrame {
 			b, _ = json.Marshal(Outcome{Error: "writing outcome: it is too long", Exit: 1})
 		}
@@ -106,16 +109,6 @@ func clip(s string, n int) string {
 		return s
 	}
 	return s[:n] + "…"
-}
-
-// clipList keeps the first strings of l, n bytes of them at most.
-func clipList(l []string, n int) []string {
-	for i, s := range l {
-		if n -= len(s) + 8; n < 0 {
-			return l[:i]
-		}
-	}
-	return l
 }
 
 // Limits bounds what ReadFrames takes from a container, in bytes of payload.

@@ -32,7 +32,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	f.Step("step %d", 1)
 	f.Send(KindListing, nil)
 	sum := manifest.Sum([]byte("x"))
-	want := Outcome{Exit: 3, Root: &sum, Lookups: []string{"a.example", "b.example"}}
+	want := Outcome{Exit: 3, Root: &sum, Wanted: []Wanted{{Name: "a.example", Line: 2}, {Address: "192.0.2.1:80", Commands: []string{"wget x"}}}}
 	if err := f.Done(want); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	if got[KindTar] != long || got[KindStep] != "step 1" || len(got) != 2 {
 		t.Errorf("got %d bytes of tar, step %q, %d kinds", len(got[KindTar]), got[KindStep], len(got))
 	}
-	if out.Exit != 3 || *out.Root != sum || len(out.Lookups) != 2 {
+	if out.Exit != 3 || *out.Root != sum || len(out.Wanted) != 2 || out.Wanted[1].Commands[0] != "wget x" {
 		t.Errorf("got outcome %+v", out)
 	}
 }
@@ -112,14 +112,14 @@ func TestLongOutcome(t *testing.T) {
 	var b bytes.Buffer
 	o := Outcome{Error: strings.Repeat("é", MaxFrame)}
 	for i := range 5000 {
-		o.Lookups = append(o.Lookups, fmt.Sprintf("host-%d.example", i))
+		o.Wanted = append(o.Wanted, Wanted{Name: fmt.Sprintf("host-%d.example", i)})
 	}
 	if err := NewFrames(&b).Done(o); err != nil {
 		t.Fatal(err)
 	}
 	_, out, err := collect(&b, ampleLimits)
-	if err != nil || len(out.Error) < 1000 || len(out.Lookups) < 100 {
-		t.Errorf("got error of %d bytes, %d look-ups, %v", len(out.Error), len(out.Lookups), err)
+	if err != nil || len(out.Error) < 1000 || len(out.Wanted) < 100 {
+		t.Errorf("got error of %d bytes, %d look-ups, %v", len(out.Error), len(out.Wanted), err)
 	}
 }
 

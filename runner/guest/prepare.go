@@ -71,6 +71,9 @@ func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
 	if err := p.runner.generateLocale(ctx); err != nil {
 		return err
 	}
+	if len(p.plan.Alternatives) > 0 {
+		p.frames.Step("Set alternatives")
+	}
 	if err := p.runner.setAlternatives(ctx, p.plan.Alternatives); err != nil {
 		return err
 	}

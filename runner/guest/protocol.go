@@ -93,6 +93,10 @@ type Build struct {
 	// Cache says that entries "cache/…", to the end of the stream, are placed
 	// in ~/cache before, and ~/cache is returned below "cache/" after.
 	Cache bool `json:"cache,omitempty"`
+	// Log is the name of the file that will hold the script's output.
+	Log string `json:"log"`
+	// Sudo lets the user become root by sudo without a password.
+	Sudo bool `json:"sudo,omitempty"`
 }
 
 // Source is a git checkout to place at ~/build/Dir. The packs are entries
@@ -126,6 +130,19 @@ type Outcome struct {
 	// container's own control groups can be read.
 	OutOfMemory    bool `json:"outOfMemory,omitempty"`
 	OutOfProcesses bool `json:"outOfProcesses,omitempty"`
-	// Lookups are host names that were asked for, Build only; sorted.
-	Lookups []string `json:"lookups,omitempty"`
+	// Wanted is what was asked for from outside, Build only; in the order of asking.
+	Wanted []Wanted `json:"wanted,omitempty"`
+}
+
+// Wanted is one thing outside of the container that a script asked for.
+type Wanted struct {
+	Name    string `json:"name,omitempty"`    // host name; or
+	Address string `json:"address,omitempty"` // IP:PORT
+	// Line is how many lines of Build.Script bash had read then: its current
+	// command ends there. 0 means that it is not known.
+	Line int `json:"line,omitempty"`
+	// Commands are the command lines of the processes between bash and the one
+	// that asked, that one last, cut to a few hundred bytes each. They may be
+	// anything that a script can make a process's title.
+	Commands []string `json:"commands,omitempty"`
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"satchel/aptmirror/archivetest"
+)
+
+// What gitian's descriptors ask of their targets, built for several: real i386,
+// packages of a foreign architecture, alternatives, sudo, caches, one out.
+
+// manyTargets are descriptors for three targets each; linux64 is amd64 by another name.
+var manyTargets = map[string]string{
+	"multi": `sudo: true
+enable_cache: true
+files: []
+script: |
+  {
+    uname -m
+    dpkg --print-architecture
+    dpkg --print-foreign-architectures
+    /lib/ld-linux.so.2 --version | head -n 1
+    update-alternatives --query pager | grep -E '^(Status|Value)'
+    readlink -f /usr/bin/pager
+    sudo -n id -u 2>/dev/null || echo "no sudo"
+    sudo -n cat /etc/sudoers.d/debian 2>/dev/null || true
+    ls -A "$GBUILD_COMMON_CACHE" "$GBUILD_PACKAGE_CACHE"
+    echo "$GBUILD_BITS ${#MAKEOPTS[@]} ${MAKEOPTS[0]} $NUM_PROCS $NUM_MEM $GBUILD_CACHE_ENABLED"
+    compgen -v | grep -E '^(GBUILD|NUM|MAKE|REFERENCE)' | LC_ALL=C sort | tr '\n' ' '
+  } > "$OUTDIR/seen-$(dpkg --print-architecture)"
+  touch "$GBUILD_COMMON_CACHE/of-$(uname -m)" "$GBUILD_PACKAGE_CACHE/own-$(uname -m)"
+`,
+	"clash": "files: []\nscript: |\n  date +%s%N > $OUTDIR/moment\n",
+}
+
+// seenBy is what multi's script sees.
+const seenBy = `KERNEL
+ARCH
+FOREIGNld.so (Debian GLIBC
+Status: manual
+Value: /bin/more
+/usr/bin/more
+SUDO
+/home/debian/cache/common:
+
+/home/debian/cache/multi:
+BITS 1 -j3 3 1500 1
+GBUILD_BITS GBUILD_CACHE_ENABLED GBUILD_COMMON_CACHE GBUILD_PACKAGE_CACHE MAKEOPTS NUM_MEM NUM_PROCS REFERENCE_DATE REFERENCE_DATETIME REFERENCE_TIME `
+
+func TestTargets(t *testing.T) {
+	if os.Getuid() != 0 {
+		skip(t, "it takes root")
+	}
+	if release, _ := os.ReadFile("/etc/os-release"); !bytes.Contains(release, []byte("ID=debian")) {
+		skip(t, "this machine's apt sources are not Debian's")
+	}
+	c := newCrossing(t)
+	c.gatherTargets(t)
+	for _, engine := range []string{"sandbox", "docker"} {
+		t.Run(engine, func(t *testing.T) {
+			if engine == "docker" && exec.Command("docker", "info").Run() != nil {
+				skip(t, "no Docker daemon answers")
+			}
+			c.multi(t, engine)
+		})
+	}
+}
+
+// gatherTargets makes targets.satchel. Mirrors are at times behind with i386's
+// security updates, so those come from an archive of the test's own, which has none.
+func (c *crossing) gatherTargets(t *testing.T) {
+	a := archivetest.New(t)
+	a.Publish(t, archivetest.Suite{Archive: "debian-security", Name: "bookworm-security", Architectures: []string{"amd64", "i386"}})
+	debian, err := os.ReadFile("/usr/share/keyrings/debian-archive-keyring.gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(c.dir, "keys.gpg")
+	if err := os.WriteFile(key, append(debian, a.Keyring(t)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(c.dir, "key")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	args := []string{"gather", "-o", "targets.satchel", "--sign", "key", "--base-packages", "locales,sudo",
+		"--archive-keyring", key, "--mirror", "debian-security=" + a.Serve(t).URL + "/debian-security"}
+	for name, rest := range manyTargets {
+		text := "name: " + name + `
+distro: debian
+suites: [bookworm]
+architectures: [i386, amd64, linux64]
+multiarch: [i386]
+packages: ["libc6:i386", "less"]
+alternatives: [{package: pager, path: /bin/more}]
+reference_datetime: "2022-12-29 12:00:00"
+remotes: []
+` + rest
+		file := filepath.Join(c.dir, name+".yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, file)
+	}
+	c.must(t, nil, args...)
+}
+
+func (c *crossing) multi(t *testing.T, engine string) {
+	for _, sudo := range []bool{false, true} {
+		if err := os.RemoveAll(filepath.Join(c.cache, "build")); err != nil {
+			t.Fatal(err)
+		}
+		out, more, root := engine+"-multi", []string{"-j", "3", "-m", "1500"}, "no sudo"
+		if sudo {
+			out, more = out+"-sudo", append(more, "--allow-sudo", "--parallel", "2", "--log-level", "output", "--times")
+			root = "0\n%debian ALL=(ALL) NOPASSWD: ALL"
+		}
+		built, code, story := c.build(t, engine, "targets.satchel", "multi", out, more...)
+		if code != 0 {
+			t.Fatalf("exit status %d\n%s", code, story)
+		}
+		if built[0].Sudo != sudo || len(built[0].Environments) != 3 || built[0].Environments[1] != built[0].Environments[2] {
+			t.Errorf("built %+v", built[0])
+		}
+		for arch, words := range map[string][]string{"i386": {"KERNEL", "i686", "FOREIGN", "", "BITS", "32"}, "amd64": {"KERNEL", "x86_64", "FOREIGN", "i386\n", "BITS", "64"}} {
+			want := strings.NewReplacer(append(words, "ARCH", arch, "SUDO", root)...).Replace(seenBy)
+			got := regexp.MustCompile(`(?m)^(ld.so \(Debian GLIBC).*$`).ReplaceAllString(c.read(t, out, "out", "seen-"+arch), "$1")
+			if got != want {
+				t.Errorf("sudo %v, %s: the script saw\n%s\nwant\n%s", sudo, arch, got, want)
+			}
+		}
+		c.order(t, c.read(t, out, "multi-res.yml"), "  - bookworm-i386: ", "  - bookworm-amd64: ", "  - bookworm-linux64: ")
+		if !sudo {
+			c.order(t, story, "--- Building for bookworm i386 ---\n", "Set alternatives\n", "Running build script (log in logs/bookworm-i386-build.log)\n",
+				"Grabbing results from target\n", "Grabbing cache from target\n", "--- Building for bookworm amd64 ---\n", "Adding multiarch support (log in logs/bookworm-amd64-install.log)\n",
+				"--- Building for bookworm linux64 ---\n", "Using the prepared environment\n", "Generating report\n", "Done.\n")
+			continue
+		}
+		if !regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d bookworm-linux64: \+ uname -m$`).MatchString(story) {
+			t.Errorf("what the script printed is not told:\n%s", story)
+		}
+		if log := c.read(t, out, "logs", "bookworm-linux64-build.log"); !strings.Contains(log, "\n+ uname -m\n") {
+			t.Errorf("the log is not what the script printed:\n%s", log)
+		}
+	}
+	var kept []string
+	for _, arch := range []string{"i386", "amd64", "linux64"} {
+		list, _ := filepath.Glob(filepath.Join(c.cache, "build", "debian-bookworm-"+arch, "*", "*"))
+		for _, p := range list {
+			rel, _ := filepath.Rel(filepath.Join(c.cache, "build"), p)
+			kept = append(kept, rel)
+		}
+	}
+	if want := []string{"debian-bookworm-i386/common/of-i686", "debian-bookworm-i386/multi/own-i686", "debian-bookworm-amd64/common/of-x86_64", "debian-bookworm-amd64/multi/own-x86_64",
+		"debian-bookworm-linux64/common/of-x86_64", "debian-bookworm-linux64/multi/own-x86_64"}; !slices.Equal(kept, want) {
+		t.Errorf("kept in the caches: %q, want %q", kept, want)
+	}
+	_, code, story := c.build(t, engine, "targets.satchel", "clash", engine+"-clash")
+	if want := `keeping result "out/moment" of bookworm-amd64: bookworm-i386 wrote another file of that name`; code != 1 || !strings.Contains(story, want) {
+		t.Errorf("exit status %d, want 1 and %q in\n%s", code, want, story)
+	}
+}
+
+// order wants lines in a text one after the other.
+func (c *crossing) order(t *testing.T, text string, lines ...string) {
+	t.Helper()
+	rest := text
+	for _, line := range lines {
+		_, after, ok := strings.Cut(rest, line)
+		if !ok {
+			t.Errorf("%q is missing, or too early, in\n%s", line, text)
+			return
+		}
+		rest = after
+	}
+}
