@@ -86,8 +86,10 @@ func (c *lockChecker) why(path, why string) {
 	case "essential", "base", "asked for", "upgrade":
 		return
 	}
-	if name, ok := strings.CutPrefix(why, "dependency of "); !ok || !packageName(name) {
-		c.bad(path, "%q is none of essential, base, asked for, upgrade, dependency of NAME", shorten(why))
+	name, ok := strings.CutPrefix(why, "dependency of ")
+	name, arch, foreign := strings.Cut(name, ":")
+	if !ok || !packageName(name) || foreign && !architecture(arch) {
+		c.bad(path, "%q is none of essential, base, asked for, upgrade, dependency of NAME or NAME:ARCHITECTURE", shorten(why))
 	}
 }
 

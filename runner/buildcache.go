@@ -67,8 +67,11 @@ func (c *buildCache) send(tw *tar.Writer) error {
 	defer root.Close()
 	for _, top := range c.folders() {
 		err := fs.WalkDir(root.FS(), top, func(p string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) && p == top {
-				return fs.SkipDir // nothing is kept yet
+			if errors.Is(err, fs.ErrNotExist) && p == top { // nothing is kept yet; the folder is there all the same
+				if err := tw.WriteHeader(&tar.Header{Name: "cache/" + top + "/", Mode: 0o755, Typeflag: tar.TypeDir}); err != nil {
+					return err
+				}
+				return fs.SkipDir
 			}
 			if err != nil {
 				return err

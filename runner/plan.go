@@ -3,6 +3,7 @@ package runner
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func PreparePlan(lock *manifest.Lock, d *manifest.Descriptor, t manifest.Target)
 		return guest.Prepare{}, err
 	}
 	p := guest.Prepare{
-		Recipe: guest.Recipe, Distro: t.Distro, Suite: t.Suite, Architecture: arch.dpkg, Foreign: d.Multiarch,
+		Recipe: guest.Recipe, Distro: t.Distro, Suite: t.Suite, Architecture: arch.dpkg, Foreign: foreign(d, arch.dpkg),
 		MergedUsr: t.Image.MergedUsr, Epoch: epoch, User: t.Distro, Packages: []guest.Deb{},
 	}
 	for _, l := range t.Image.Layers {
@@ -62,6 +63,17 @@ func PreparePlan(lock *manifest.Lock, d *manifest.Descriptor, t manifest.Target)
 		p.Alternatives = append(p.Alternatives, guest.Alternative{Name: a.Package, Path: a.Path})
 	}
 	return p, nil
+}
+
+// foreign are the architectures that dpkg learns of besides its own; to add its
+// own is no error, and does nothing.
+func foreign(d *manifest.Descriptor, native string) (list []string) {
+	for _, a := range d.Multiarch {
+		if a != native && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // epochOf is the moment at which the archives of a target were published: no
