@@ -41,17 +41,17 @@ script: |
 }
 
 // seenBy is what multi's script sees.
-const seenBy = `KERNEL
-ARCH
-FOREIGNld.so (Debian GLIBC
+const seenBy = `<KERNEL>
+<ARCH>
+<FOREIGN>ld.so (Debian GLIBC
 Status: manual
 Value: /bin/more
 /usr/bin/more
-SUDO
+<SUDO>
 /home/debian/cache/common:
 
 /home/debian/cache/multi:
-BITS 1 -j3 3 1500 1
+<BITS> 1 -j3 3 1500 1
 GBUILD_BITS GBUILD_CACHE_ENABLED GBUILD_COMMON_CACHE GBUILD_PACKAGE_CACHE MAKEOPTS NUM_MEM NUM_PROCS REFERENCE_DATE REFERENCE_DATETIME REFERENCE_TIME `
 
 func TestTargets(t *testing.T) {
@@ -128,8 +128,8 @@ func (c *crossing) multi(t *testing.T, engine string) {
 		if built[0].Sudo != sudo || len(built[0].Environments) != 3 || built[0].Environments[1] != built[0].Environments[2] {
 			t.Errorf("built %+v", built[0])
 		}
-		for arch, words := range map[string][]string{"i386": {"KERNEL", "i686", "FOREIGN", "", "BITS", "32"}, "amd64": {"KERNEL", "x86_64", "FOREIGN", "i386\n", "BITS", "64"}} {
-			want := strings.NewReplacer(append(words, "ARCH", arch, "SUDO", root)...).Replace(seenBy)
+		for arch, words := range map[string][]string{"i386": {"<KERNEL>", "i686", "<FOREIGN>", "", "<BITS>", "32"}, "amd64": {"<KERNEL>", "x86_64", "<FOREIGN>", "i386\n", "<BITS>", "64"}} {
+			want := strings.NewReplacer(append(words, "<ARCH>", arch, "<SUDO>", root)...).Replace(seenBy)
 			got := regexp.MustCompile(`(?m)^(ld.so \(Debian GLIBC).*$`).ReplaceAllString(c.read(t, out, "out", "seen-"+arch), "$1")
 			if got != want {
 				t.Errorf("sudo %v, %s: the script saw\n%s\nwant\n%s", sudo, arch, got, want)

@@ -56,9 +56,12 @@ func isUserName(s string) bool {
 
 // writeUser does by hand what useradd does, for a base system without it.
 func (r *runner) writeUser(user string) error {
-	home := "home/" + user
+	home, password := "home/"+user, "x"
+	if !r.tree.exists("etc/shadow") { // an x without a shadow entry would be no account at all
+		password = "!"
+	}
 	lines := []struct{ file, line string }{
-		{"etc/passwd", fmt.Sprintf("%s:x:%d:%d::/%s:/bin/bash", user, buildUID, buildGID, home)},
+		{"etc/passwd", fmt.Sprintf("%s:%s:%d:%d::/%s:/bin/bash", user, password, buildUID, buildGID, home)},
 		{"etc/group", fmt.Sprintf("%s:x:%d:", user, buildGID)},
 		{"etc/shadow", user + ":!:1:0:99999:7:::"}, // the day is normalised
 		{"etc/gshadow", user + ":!::"},

@@ -14,7 +14,7 @@ import "satchel/manifest"
 
 // Recipe is the version of the way an environment is made. A change that
 // makes a different tree from the same plan needs a new number.
-const Recipe = 1
+const Recipe = 2
 
 // PlanName is the name of the first tar entry.
 const PlanName = "plan.json"
