@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 		files = append(files, rel)
 		return err
 	})
-	want := []string{".", "hello-res.yml", "logs", "logs/s1-amd64-build.log", "logs/s1-amd64-environment.txt", "logs/s1-amd64-install.log",
+	want := []string{".", "hello-provenance.json", "hello-res.yml", "logs", "logs/s1-amd64-build.log", "logs/s1-amd64-environment.txt", "logs/s1-amd64-install.log",
 		"logs/s2-amd64-build.log", "logs/s2-amd64-environment.txt", "logs/s2-amd64-install.log",
 		"out", "out/link", "out/s1-amd64-build.log", "out/s2-amd64-build.log", "out/same", "out/same/x"}
 	if diff := cmp.Diff(want, files); diff != "" {
