@@ -59,6 +59,9 @@ func PreparePlan(lock *manifest.Lock, d *manifest.Descriptor, t manifest.Target)
 	for _, k := range t.Packages {
 		p.Packages = append(p.Packages, guest.Deb{Name: k.Name, Version: k.Version, Architecture: k.Architecture, Blob: k.Blob})
 	}
+	for _, r := range d.Repositories {
+		p.Sources = append(p.Sources, r.Source)
+	}
 	for _, a := range d.Alternatives {
 		p.Alternatives = append(p.Alternatives, guest.Alternative{Name: a.Package, Path: a.Path})
 	}

@@ -127,6 +127,28 @@ func (r *runner) setAlternatives(ctx context.Context, choices []Alternative) err
 	return nil
 }
 
+// addSources appends to apt's list of sources, as gitian does; nobody can reach them.
+func (r *runner) addSources(lines []string) error {
+	const list = "etc/apt/sources.list"
+	if len(lines) == 0 {
+		return nil
+	}
+	text, err := r.tree.read(list)
+	if err != nil {
+		return err
+	}
+	if err := r.tree.mkdirs("etc/apt"); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if strings.ContainsAny(l, "\n\x00") {
+			return fmt.Errorf("adding source %q: it is more than a line", clip(l, 200))
+		}
+		text = append(text, l+"\n"...)
+	}
+	return r.tree.write(list, text, 0o644)
+}
+
 // generateLocale makes en_US.UTF-8 where a package brings what that takes
 // (Debian's locales; Ubuntu's language packs do it themselves).
 func (r *runner) generateLocale(ctx context.Context) error {

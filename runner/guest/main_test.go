@@ -81,6 +81,7 @@ func miniature(t *testing.T, more ...string) ([]string, *Prepare) {
 func TestInitPreparesMiniature(t *testing.T) {
 	needRoot(t)
 	debs, plan := miniature(t, "orphan")
+	plan.Sources = []string{"deb http://one.example.org/debian one main", "deb http://two.example.org/debian two main"}
 	p := prepareIn(t, filepath.Join(t.TempDir(), "root"), plan, debs)
 	if p.out.Error != "" || p.out.Root == nil {
 		t.Fatalf("got %+v\n%s", p.out, p.log)
@@ -109,6 +110,9 @@ func TestInitPreparesMiniature(t *testing.T) {
 		if strings.Contains(p.listing, not) {
 			t.Errorf("the listing has %q", not)
 		}
+	}
+	if got := readAll(t, filepath.Join(p.root, "etc/apt/sources.list")); got != strings.Join(plan.Sources, "\n")+"\n" {
+		t.Errorf("sources.list: %q", got)
 	}
 	if got := readAll(t, filepath.Join(p.root, "etc/passwd")); !strings.HasSuffix(got, "debian:x:1000:1000::/home/debian:/bin/bash\n") {
 		t.Errorf("passwd: %q", got)

@@ -77,6 +77,9 @@ func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
 	if err := p.runner.setAlternatives(ctx, p.plan.Alternatives); err != nil {
 		return err
 	}
+	if err := p.runner.addSources(p.plan.Sources); err != nil {
+		return err
+	}
 	return p.runner.addUser(ctx, p.plan.User)
 }
 

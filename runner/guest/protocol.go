@@ -58,6 +58,8 @@ type Prepare struct {
 	// Packages are entries "deb/N" in this order.
 	Packages     []Deb         `json:"packages"`
 	Alternatives []Alternative `json:"alternatives,omitempty"` // update-alternatives --set
+	// Sources are lines for the end of /etc/apt/sources.list: a descriptor's repositories.
+	Sources []string `json:"sources,omitempty"`
 }
 
 // Deb is one package to install. Blob has been checked by the host while it
