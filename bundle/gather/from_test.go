@@ -271,6 +271,17 @@ func TestFinderBundle(t *testing.T) {
 // stored, and it ends.
 func FuzzFinderBundle(f *testing.F) {
 	f.Add([]byte("oci-layout\x00"))
+	one := make([]byte, 512)
+	copy(one, "blobs/sha256/"+manifest.Sum([]byte("one")).Hex())
+	copy(one[124:], "00000000003")
+	copy(one[148:], "        0")
+	copy(one[257:], "ustar\x0000")
+	sum := 0
+	for _, c := range one {
+		sum += int(c)
+	}
+	copy(one[148:], fmt.Sprintf("%06o\x00 ", sum))
+	f.Add(append(append(one, "one"...), make([]byte, 509+1024)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fd := newFinding(t, wanted("one", manifest.NeededBlob{}))
 		if err := fd.bundle(context.Background(), bytes.NewReader(data)); err != nil {
