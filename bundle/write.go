@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"satchel/bundle/stage"
 	"satchel/manifest"
 )
 
@@ -234,7 +235,7 @@ func Create(ctx context.Context, path string, lock *manifest.Lock, src Source, s
 // replace writes a file under a temporary name and gives it its own at the end.
 func replace(path string, write func(*os.File) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.partial")
+	f, err := stage.File(dir, "."+filepath.Base(path)+".", ".partial")
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", path, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"satchel/bundle/stage"
 	"satchel/manifest"
 )
 
@@ -21,7 +22,8 @@ import (
 type buildCache struct {
 	dir     string // holds common and NAME
 	name    string
-	stage   string // new content until save
+	stage   string   // new content until save
+	held    *os.File // the stage's lock
 	results *collector
 	own     *collector
 }
@@ -40,11 +42,11 @@ func (r *Run) openCache(d *manifest.Descriptor, t manifest.Target, results *coll
 		return nil, fmt.Errorf("making the build cache: %w", err)
 	}
 	var err error
-	if c.stage, err = os.MkdirTemp(r.Cache, ".new-"); err != nil {
+	if c.stage, c.held, err = stage.Folder(r.Cache, ".new-"); err != nil {
 		return nil, fmt.Errorf("making the build cache: %w", err)
 	}
 	if c.own, err = newCollector(c.stage); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(c.stage))
+		return nil, errors.Join(err, os.RemoveAll(c.stage), c.held.Close())
 	}
 	c.own.cache = c.own
 	results.cache = c.own
@@ -146,5 +148,5 @@ func (c *buildCache) Close() error {
 		return nil
 	}
 	c.results.cache = nil
-	return errors.Join(c.own.Close(), os.RemoveAll(c.stage))
+	return errors.Join(c.own.Close(), os.RemoveAll(c.stage), c.held.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"satchel/bundle/stage"
 	"satchel/manifest"
 )
 
@@ -89,10 +90,11 @@ func (r *Run) Do(ctx context.Context) (built []Built, err error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, fmt.Errorf("making %s: %w", parent, err)
 	}
-	stage, err := os.MkdirTemp(parent, ".satchel-result-")
+	stage, held, err := stage.Folder(parent, ".satchel-result-")
 	if err != nil {
 		return nil, fmt.Errorf("making the result folder: %w", err)
 	}
+	defer held.Close()
 	if err := os.Chmod(stage, 0o755); err != nil {
 		return nil, err
 	}

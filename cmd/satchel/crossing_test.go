@@ -60,6 +60,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("apt", c.apt)
 	t.Run("readme", c.readme)
 	t.Run("interrupted", c.interrupted)
+	t.Run("killed", c.killed)
 	t.Run("disk full", c.full)
 	t.Run("silent", c.silent)
 	t.Run("clean", c.clean)

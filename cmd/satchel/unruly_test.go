@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,16 @@ echo done > $OUTDIR/done.txt`,
 	"cached": `
 cat $GBUILD_COMMON_CACHE/count $GBUILD_PACKAGE_CACHE/deep/own 2>/dev/null | tee $OUTDIR/seen || true
 echo common >> $GBUILD_COMMON_CACHE/count; mkdir -p $GBUILD_PACKAGE_CACHE/deep; echo own >> $GBUILD_PACKAGE_CACHE/deep/own`,
+	"hungry":   `perl -e '$x = "x" x (3 << 30)' > $OUTDIR/x`,
+	"forks":    `perl -e 'while (1) { my $p = fork; die "fork: $!" unless defined $p; sleep 1000 unless $p }'`,
+	"newline":  `touch "$OUTDIR/$(printf 'a\nb')"`,
+	"fifo":     `mkfifo $OUTDIR/p`,
+	"device":   `mknod $OUTDIR/null c 1 3`,
+	"loop":     `ln -s l $OUTDIR/l`,
+	"shadow":   `ln /etc/shadow $OUTDIR/x`,
+	"deep":     `perl -e 'chdir $ENV{OUTDIR}; for (1..90) { $d = "d" x 60; mkdir $d or die $!; chdir $d or die $! } open F, ">f" or die $!'`,
+	"suicide":  `kill -KILL -1; echo alive > $OUTDIR/alive`,
+	"sleepy":   `sleep 600`,
 	"hardlink": `echo x > $OUTDIR/a; ln $OUTDIR/a $OUTDIR/b; ln -s a $OUTDIR/c; mkdir $OUTDIR/d; echo .x > $OUTDIR/.dot`,
 }
 
@@ -122,25 +133,7 @@ func (c *crossing) unruly(t *testing.T, engine string) {
 	if err := os.RemoveAll(filepath.Join(c.cache, "build")); err != nil { // what the other engine's builds kept
 		t.Fatal(err)
 	}
-	for _, u := range []struct {
-		name string
-		code int
-		want string // in the story, each line
-	}{
-		{"network", 7, `archive.example.org, by "getent hosts archive.example.org", in line 1 of the script (network.yml:` + "\n" +
-			"192.0.2.1:80, in line 2 of the script\n" + `second.example.net, by "getent hosts second.example.net", in line 3 of`},
-		{"failing", 1, "status 1"},
-		{"killed", 1, "status 137"},
-		{"stdin", 0, ""},
-		{"background", 0, ""},
-		{"loud", 0, ""},
-		{"socket", 1, "socket"},
-		{"outside", 1, "/etc/passwd"},
-		{"spaces", 1, "a b"},
-		{"replaced", 1, "in place of the folder"},
-		{"hardlink", 0, ""},
-		{"cached", 0, ""},
-	} {
+	for _, u := range unrulyEnds {
 		t.Run(u.name, func(t *testing.T) {
 			out := engine + "-" + u.name
 			built, code, story := c.build(t, engine, "unruly.satchel", u.name, out)
@@ -158,6 +151,36 @@ func (c *crossing) unruly(t *testing.T, engine string) {
 		})
 	}
 	c.nothingLeft(t)
+}
+
+// unrulyEnds is how they end.
+var unrulyEnds = []struct {
+	name string
+	code int
+	want string // in the story, each line
+}{
+	{"network", 7, `archive.example.org, by "getent hosts archive.example.org", in line 1 of the script (network.yml:` + "\n" +
+		"192.0.2.1:80, in line 2 of the script\n" + `second.example.net, by "getent hosts second.example.net", in line 3 of`},
+	{"failing", 1, "status 1"},
+	{"killed", 1, "status 137"},
+	{"stdin", 0, ""},
+	{"background", 0, ""},
+	{"loud", 0, ""},
+	{"socket", 1, "socket"},
+	{"outside", 1, "/etc/passwd"},
+	{"spaces", 1, "a b"},
+	{"replaced", 1, "in place of the folder"},
+	{"hardlink", 0, ""},
+	{"cached", 0, ""},
+	{"hungry", 1, "memory ran out, and the kernel killed what took most: the limit is 2000 MiB, give more with -m"},
+	{"forks", 1, "a new process was refused: the limit is 4096 at a time"},
+	{"newline", 1, `a\nb`},
+	{"fifo", 1, "named pipe"},
+	{"device", 1, "status 1"},
+	{"loop", 1, "which is not there"},
+	{"shadow", 1, "status 1"},
+	{"deep", 1, "no longer than 4096 bytes"},
+	{"suicide", 0, ""},
 }
 
 // checkUnruly looks at what the scripts that end well leave.
@@ -196,5 +219,27 @@ func (c *crossing) checkUnruly(t *testing.T, name, out string, b runner.Built) {
 		if want := []string{".dot", "a", "b", "c"}; !slices.Equal(paths, want) {
 			t.Errorf("outputs %v, want %v", paths, want)
 		}
+	}
+}
+
+// The table that people read says of each script how it ends.
+func TestUnrulyTable(t *testing.T) {
+	text, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "<!-- scripts -->\n")
+	table, _, _ = strings.Cut(table, "<!-- end -->")
+	var want strings.Builder
+	want.WriteString("| script | exit status | it is told |\n|---|---|---|\n")
+	for _, u := range unrulyEnds {
+		told := strings.ReplaceAll(u.want, "\n", " … ")
+		if told == "" {
+			told = "nothing: it is built"
+		}
+		fmt.Fprintf(&want, "| `%s` | %d | %s |\n", strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(unruly[u.name]), "\n", "; "), "|", `\|`), u.code, told)
+	}
+	if table != want.String() {
+		t.Errorf("docs/conformance.md has\n%s\nwant\n%s", table, want.String())
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"satchel/bundle/stage"
 )
 
 // checkStatic refuses a program that would need a dynamic linker: the
@@ -48,7 +50,7 @@ func copyInit(src, dir string) (string, error) {
 	if st, err := os.Lstat(final); err == nil && st.Mode().IsRegular() && st.Size() == size {
 		return final, nil
 	}
-	tmp, err := os.CreateTemp(dir, ".new-")
+	tmp, err := stage.File(dir, ".new-", "")
 	if err != nil {
 		return "", fmt.Errorf("copying the container's init: %w", err)
 	}
