@@ -3,7 +3,6 @@ package runner
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -143,13 +142,12 @@ func (c *collector) file(target, name string, h *tar.Header, r io.Reader) error 
 	if err := c.plainParents(name); err != nil {
 		return err
 	}
-	sum := sha256.New()
-	r = io.TeeReader(r, sum)
 	if old, ok := c.sums[name]; ok {
-		if _, err := io.Copy(io.Discard, r); err != nil {
+		sum, err := copyHashed(io.Discard, r)
+		if err != nil {
 			return err
 		}
-		if manifest.Digest(sum.Sum(nil)) != old {
+		if sum != old {
 			return c.clash(name)
 		}
 		return nil
@@ -158,12 +156,15 @@ func (c *collector) file(target, name string, h *tar.Header, r io.Reader) error 
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, r)
-	err = errors.Join(err, f.Chmod(fs.FileMode(h.Mode)&0o755|0o644), f.Sync(), f.Close())
+	sum, err := copyHashed(f, r)
+	if err != nil { // a disk that is full gets its room back
+		return errors.Join(err, f.Close(), c.root.Remove(name))
+	}
+	err = errors.Join(f.Chmod(fs.FileMode(h.Mode)&0o755|0o644), f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
-	c.sums[name], c.from[name] = manifest.Digest(sum.Sum(nil)), target
+	c.sums[name], c.from[name] = sum, target
 	return c.root.Chtimes(name, time.Time{}, h.ModTime)
 }
 

@@ -18,7 +18,7 @@ func (c *crossing) killed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Remove(foreign)
-	for engine, moments := range map[string][]time.Duration{"sandbox": {30, 400, 900, 2000}, "docker": {2500}} {
+	for engine, moments := range map[string][]time.Duration{"sandbox": {30, 400, 900, untilScript}, "docker": {untilScript}} {
 		if engine == "docker" && exec.Command("docker", "info").Run() != nil {
 			continue
 		}
@@ -30,7 +30,11 @@ func (c *crossing) killed(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(after * time.Millisecond)
+				if after == untilScript {
+					waitFor(t, func() bool { return scripts() != "" })
+				} else {
+					time.Sleep(after * time.Millisecond)
+				}
 				cmd.Process.Kill()
 				cmd.Wait()
 			}
@@ -53,11 +57,30 @@ func (c *crossing) killed(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(c.dir, "killed")); err == nil {
 				t.Error("there is a result")
 			}
-			if out, _ := exec.Command("pgrep", "-f", "^sleep 600$").Output(); len(out) > 0 {
+			if out := scripts(); out != "" {
 				t.Errorf("the script goes on: %s", out)
 			}
 			c.nothingLeft(t)
 		})
+	}
+}
+
+// untilScript is the moment at which the script runs.
+const untilScript = -1
+
+// scripts are the processes of the script that sleeps; "" if there is none.
+func scripts() string {
+	out, _ := exec.Command("pgrep", "-x", "-f", unruly["sleepy"]).Output()
+	return string(out)
+}
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not become so")
+		}
 	}
 }
 

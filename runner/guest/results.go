@@ -47,6 +47,7 @@ type resultSender struct {
 	top   string // first element of the names in the tar
 	root  *os.Root
 	count *int
+	buf   []byte
 }
 
 func (s *resultSender) send(dir string) error {
@@ -103,7 +104,10 @@ func (s *resultSender) file(p string, fi fs.FileInfo, h *tar.Header) error {
 	if err := s.tw.WriteHeader(h); err != nil {
 		return err
 	}
-	_, err = io.Copy(s.tw, f)
+	if s.buf == nil {
+		s.buf = make([]byte, 4*MaxFrame)
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{s.tw}, struct{ io.Reader }{f}, s.buf)
 	return err
 }
 
