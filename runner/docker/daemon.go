@@ -35,7 +35,7 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	if !slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") }) {
 		return nil, fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host)
 	}
-	d := &daemon{machine: info.Architecture, cpus: info.NCPU}
+	d := &daemon{machine: machineName(info.Architecture), cpus: info.NCPU}
 	version, err := e.client.ServerVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
@@ -54,4 +54,13 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	}
 	e.daemon = d
 	return d, nil
+}
+
+// machineName is the kernel's name of an architecture, by which Docker calls it;
+// Podman says Go's.
+func machineName(s string) string {
+	if name, ok := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[s]; ok {
+		return name
+	}
+	return s
 }

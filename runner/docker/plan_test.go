@@ -143,3 +143,12 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+// Podman calls a machine by Go's name.
+func TestMachineName(t *testing.T) {
+	for said, want := range map[string]string{"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64", "s390x": "s390x"} {
+		if got := machineName(said); got != want {
+			t.Errorf("%s: %s, want %s", said, got, want)
+		}
+	}
+}
