@@ -25,6 +25,7 @@ type crossing struct {
 	cache  string
 	env    []string
 	hello  runner.Built // what same made of hello
+	pids   map[int]bool // of the satchels that were started
 }
 
 func TestCrossing(t *testing.T) {
@@ -80,7 +81,7 @@ func newCrossing(t *testing.T) *crossing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crossing{dir: t.TempDir(), binary: self}
+	c := &crossing{dir: t.TempDir(), binary: self, pids: map[int]bool{}}
 	c.cache = filepath.Join(c.dir, "cache")
 	if err := os.Chmod(c.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -99,6 +100,9 @@ func (c *crossing) satchel(t *testing.T, wrap []string, args ...string) (out str
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
+	if cmd.Process != nil {
+		c.pids[cmd.Process.Pid] = true
+	}
 	var ee *exec.ExitError
 	if err != nil && !errors.As(err, &ee) {
 		t.Fatalf("running %v: %v", words, err)

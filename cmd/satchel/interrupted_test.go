@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +60,7 @@ func (c *crossing) interrupt(t *testing.T, after time.Duration, args ...string) 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	c.pids[cmd.Process.Pid] = true
 	time.Sleep(after * time.Millisecond)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -96,9 +98,21 @@ func (c *crossing) nothingLeft(t *testing.T) {
 	if len(runs) > 0 {
 		t.Errorf("runs are left: %v", runs)
 	}
-	if out, err := exec.Command("docker", "ps", "-a", "-q", "--filter", "label=org.satchel.run").Output(); err == nil && len(out) > 0 {
-		t.Errorf("containers are left: %s", out)
+	out, err := exec.Command("docker", "ps", "-a", "--filter", "label=org.satchel.run", "--format", `{{.Label "org.satchel.owner"}} {{.Names}}`).Output()
+	if err != nil {
+		return // no Docker here
 	}
+	for line := range strings.Lines(string(out)) { // an owner is PLACE.PROCESS.START
+		if f := strings.Split(line, "."); len(f) < 3 || c.started(f[1]) {
+			t.Errorf("a container is left: %s", line)
+		}
+	}
+}
+
+// started tells whether a process was one of this test's.
+func (c *crossing) started(pid string) bool {
+	n, err := strconv.Atoi(pid)
+	return err != nil || c.pids[n]
 }
 
 // full builds with its cache on a disk that is too small: an error that says

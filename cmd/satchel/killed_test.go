@@ -30,6 +30,7 @@ func (c *crossing) killed(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
+				c.pids[cmd.Process.Pid] = true
 				if after == untilScript {
 					waitFor(t, func() bool { return scripts() != "" })
 				} else {
