@@ -64,6 +64,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("killed", c.killed)
 	t.Run("disk full", c.full)
 	t.Run("silent", c.silent)
+	t.Run("overheads", c.overheads)
 	t.Run("clean", c.clean)
 }
 
