@@ -97,6 +97,7 @@ func (e *Engine) prepare() error {
 func (e *Engine) knowIDs() error {
 	e.asked.Do(func() {
 		if privileged() {
+			e.idsErr = enoughIDs()
 			return
 		}
 		if e.ids, e.idsErr = findIDs(); e.idsErr != nil {

@@ -2,12 +2,14 @@ package sandbox
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -156,6 +158,41 @@ func inUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	f := strings.Fields(string(text))
 	return err == nil && (len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295")
+}
+
+// enoughIDs is an error if this root is that of a user namespace without all
+// the users that a system has.
+func enoughIDs() error {
+	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil // a kernel without user namespaces
+		}
+		if have := mapped(string(text)); have <= lastID {
+			return fmt.Errorf("a system has users and groups up to %d, and %s gives this root those below %d: "+
+				"run satchel outside of this user namespace, as root or as an ordinary user", lastID, file, have)
+		}
+	}
+	return nil
+}
+
+// mapped reads a map of user_namespaces(7), and returns the first id that it
+// leaves out.
+func mapped(text string) (next int64) {
+	var spans []span
+	for line := range strings.Lines(text) {
+		var s span
+		if _, err := fmt.Sscan(line, &s.inside, &s.outside, &s.count); err == nil {
+			spans = append(spans, s)
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.inside, b.inside) })
+	for _, s := range spans {
+		if s.inside == next {
+			next += s.count
+		}
+	}
+	return next
 }
 
 // ambient are the rights that a process keeps when it is executed anew in a

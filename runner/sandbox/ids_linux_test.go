@@ -1,8 +1,11 @@
 package sandbox
 
 import (
+	"os"
+	"os/exec"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -36,6 +39,38 @@ func TestFill(t *testing.T) {
 		}
 	}
 }
+
+func TestMapped(t *testing.T) {
+	for text, want := range map[string]int64{
+		"         0          0 4294967295\n": 4294967295,
+		"         0       1000          1\n": 1,
+		"1 100000 65535\n0 1000 1\n":         65536,
+		"0 1000 1\n2 100000 65535\n":         1,
+		"":                                   0,
+	} {
+		if got := mapped(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
+// The root of a user namespace with one id is told so, and not of some mount.
+func TestRootWithOneID(t *testing.T) {
+	c := exec.Command("/proc/self/exe", "-test.run=^TestHereEnoughIDs$", "-test.v")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
+	out, err := c.CombinedOutput()
+	if err != nil && len(out) == 0 {
+		t.Skip("this machine makes no user namespaces: ", err)
+	}
+	if !strings.Contains(string(out), "gives this root those below 1") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestHereEnoughIDs is what the test above starts.
+func TestHereEnoughIDs(t *testing.T) { t.Log(enoughIDs()) }
 
 // A line of any content gives ranges that are ids, or an error.
 func FuzzSubIDs(f *testing.F) {
