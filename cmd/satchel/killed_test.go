@@ -70,9 +70,14 @@ func (c *crossing) killed(t *testing.T) {
 const untilScript = -1
 
 // scripts are the processes of the script that sleeps; "" if there is none.
-func scripts() string {
-	out, _ := exec.Command("pgrep", "-x", "-f", unruly["sleepy"]).Output()
-	return string(out)
+func scripts() (found string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range paths {
+		if text, err := os.ReadFile(p); err == nil && string(text) == strings.ReplaceAll(unruly["sleepy"], " ", "\x00")+"\x00" {
+			found += filepath.Dir(p) + " "
+		}
+	}
+	return found
 }
 
 // waitFor waits until something is so.
