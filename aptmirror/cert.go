@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -11,14 +12,25 @@ import (
 
 // cert is a primary key and its subkeys.
 type cert struct {
-	raw  [][]byte      // packets as they stood, once per copy that differs
-	keys []*signingKey // the primary key first
+	raw    [][]byte      // packets as they stood, once per copy that differs
+	keys   []*signingKey // the primary key first
+	claims []claim       // what the primary key has signed about all of them
+	settle sync.Once     // they have been checked
+}
+
+// claim is a signature by a primary key that nobody has checked yet: a machine
+// has dozens of keys and needs three of them, and each signature takes as long
+// to check as a thousand packages to read.
+type claim struct {
+	subject any
+	sig     *packet.Signature
 }
 
 // primary is the key that the others belong to.
 func (c *cert) primary() *signingKey { return c.keys[0] }
 
-// signingKey is a primary key or subkey, with the sound signatures about it.
+// signingKey is a primary key or subkey, with the sound signatures about it,
+// which only cert.settled knows.
 type signingKey struct {
 	cert        *cert
 	pk          *packet.PublicKey
@@ -104,7 +116,7 @@ func (c *cert) addParts(packets []rawPacket) error {
 			if checked++; checked > maxSelfSigs {
 				return fmt.Errorf("reading key %s: more than %d self-signatures: %w", c.primary().fingerprint, maxSelfSigs, ErrTooBig)
 			}
-			c.addSignature(subject, parsed)
+			c.claims = append(c.claims, claim{subject, parsed})
 		}
 	}
 	return nil
@@ -127,6 +139,16 @@ func (c *cert) addSubkey(pk *packet.PublicKey) (any, error) {
 	key := &signingKey{cert: c, pk: pk, fingerprint: print}
 	c.keys = append(c.keys, key)
 	return key, nil
+}
+
+// settled checks what c says of itself, once.
+func (c *cert) settled() {
+	c.settle.Do(func() {
+		for _, one := range c.claims {
+			c.addSignature(one.subject, one.sig)
+		}
+		c.claims = nil
+	})
 }
 
 // addSignature keeps a signature by c's primary key about subject if it is
@@ -181,6 +203,7 @@ func (s *signingKey) addSelf(sig *packet.Signature) {
 // mayMake reports why a signature made at t by this key is not accepted. Whether
 // the key has expired since does not matter; for believed see revokedAt.
 func (s *signingKey) mayMake(t time.Time, believed bool) error {
+	s.cert.settled()
 	primary := s.cert.primary()
 	if err := strongKey(s.pk); err != nil {
 		return fmt.Errorf("%w: %w (key %s)", ErrWeakSignature, err, s.fingerprint)
@@ -225,6 +248,7 @@ func (s *signingKey) revokedAt(t time.Time, believed bool) bool {
 
 // expired reports whether the key or its primary key has expired at now.
 func (s *signingKey) expired(now time.Time) bool {
+	s.cert.settled()
 	primary := s.cert.primary()
 	return s.pk.KeyExpired(s.self, now) || primary.pk.KeyExpired(primary.self, now)
 }

@@ -16,9 +16,9 @@ const (
 	maxKeyBits  = 16384
 )
 
-// A Keyring is a set of OpenPGP public keys of archives. Reading it has checked
-// all that the keys say of themselves, so it never changes and many goroutines
-// may use it.
+// A Keyring is a set of OpenPGP public keys of archives. What a key says of
+// itself is checked before its first signature is, and never changes. Many
+// goroutines may use a keyring.
 type Keyring struct {
 	certs  map[string]*cert         // by fingerprint of the primary key
 	prints map[string][]*signingKey // by fingerprint: primary keys and subkeys
