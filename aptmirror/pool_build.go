@@ -36,10 +36,10 @@ func NewPoolBuilder(native string, foreign []string, archives []ArchiveInfo, pla
 	n := int(min(max(plain, 0)/700, maxPackages)) // a stanza has 800 bytes or so
 	b.strings.heap = make([]byte, 0, 60*n)
 	b.strings.ends = make([]uint32, 0, 3*n)
-	b.groups = make([]group, 0, n*3/2)
-	b.slots = make([]slot, 0, n*3/2)
+	b.groups = make([]group, 0, 2*n)
+	b.slots = make([]slot, 0, 2*n)
 	b.versions = make([]slotVersion, 0, n)
-	b.provides = make([]provide, 0, n*3/2)
+	b.provides = make([]provide, 0, n)
 	b.stanzas = make([]stanza, 0, n)
 	b.members = make([]member, 0, 8*n)
 	b.byName = make([]int32, 0, 3*n)

@@ -88,6 +88,28 @@ func (p *Pool) unpack(v, i int32) Package {
 	return k
 }
 
+// Blob returns the .deb of a package by exact name, version and architecture
+// ("all" too): of several, the one that was read last.
+func (p *Pool) Blob(name, version, arch string) (manifest.Blob, bool) {
+	last := int32(-1)
+	s := p.find(strings.ToLower(name), p.arch(arch))
+	if s < 0 {
+		return manifest.Blob{}, false
+	}
+	for v := p.slots[s].versions; v >= 0; v = p.versions[v].next {
+		for i := p.versions[v].stanza; i >= 0; i = p.stanzas[i].next {
+			t := &p.stanzas[i]
+			if t.all == (arch == "all") && p.str(t.version) == version && p.str(t.name) == name {
+				last = max(last, i)
+			}
+		}
+	}
+	if last < 0 {
+		return manifest.Blob{}, false
+	}
+	return manifest.Blob{SHA256: p.stanzas[last].sha256, Size: p.stanzas[last].size}, true
+}
+
 func (p *Pool) copy(r ref) string { return strings.Clone(p.str(r)) }
 
 // filename returns the Filename of a stanza, "" if it has none.

@@ -66,7 +66,7 @@ type stanza struct {
 	all           bool // Architecture: all
 	essential     bool
 	important     bool
-	_             [6]byte
+	_             [2]byte
 }
 
 const (

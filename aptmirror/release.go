@@ -226,6 +226,20 @@ func (r *Release) best(plain string) (string, manifest.Blob, bool) {
 	return "", manifest.Blob{}, false
 }
 
+// NextForm returns, for the path of an index, the next best form of it that the
+// release file lists.
+func (r *Release) NextForm(index string) (string, manifest.Blob, bool) {
+	plain, passed := "", false
+	for _, ext := range compressions() {
+		if !passed {
+			plain, passed = strings.CutSuffix(index, ext)
+		} else if blob, ok := r.Files[plain+ext]; ok {
+			return plain + ext, blob, true
+		}
+	}
+	return "", manifest.Blob{}, false
+}
+
 // NeedsAll reports whether the packages of architecture all must be read from
 // an index of their own, Index(component, "all"), beside that of the build's
 // architecture, as apt decides it.
