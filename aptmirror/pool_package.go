@@ -110,6 +110,25 @@ func (p *Pool) Blob(name, version, arch string) (manifest.Blob, bool) {
 	return manifest.Blob{SHA256: p.stanzas[last].sha256, Size: p.stanzas[last].size}, true
 }
 
+// Packages returns all that archives have of a name, of any architecture.
+func (p *Pool) Packages(name string) []Package {
+	var list []Package
+	g, ok := p.group(name)
+	if !ok {
+		return nil
+	}
+	for s := p.groups[g].first; s >= 0; s = p.slots[s].next {
+		for v := p.slots[s].versions; v >= 0; v = p.versions[v].next {
+			for i := p.versions[v].stanza; i >= 0; i = p.stanzas[i].next {
+				if p.stanzas[i].archive >= 0 {
+					list = append(list, p.unpack(v, i))
+				}
+			}
+		}
+	}
+	return list
+}
+
 func (p *Pool) copy(r ref) string { return strings.Clone(p.str(r)) }
 
 // filename returns the Filename of a stanza, "" if it has none.

@@ -155,20 +155,17 @@ func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, sui
 // findSource reads a Sources index, and keeps it pinned only if it has the package.
 func (p *Planner) findSource(ctx context.Context, a *archive, f manifest.ArchiveFile, set manifest.FileSource) (aptmirror.Source, error) {
 	before := slices.Clone(a.pin.Indexes)
-	if err := p.fetchIndexes(ctx, a, []manifest.ArchiveFile{f}); err != nil {
+	files := []manifest.ArchiveFile{f}
+	if err := p.fetchIndexes(ctx, a, files); err != nil {
 		return aptmirror.Source{}, err
 	}
-	raw, err := p.Store.Open(f.Blob)
-	if err != nil {
-		return aptmirror.Source{}, err
-	}
-	defer raw.Close()
-	text, err := aptmirror.Decompress(f.Path, raw)
+	x := index{archive: a, ArchiveFile: files[0]}
+	text, err := p.open(x)
 	if err != nil {
 		return aptmirror.Source{}, err
 	}
 	defer text.Close()
-	s, err := aptmirror.FindSource(a.pin.ID()+" "+f.Path, text, set.SourcePackage, set.Version)
+	s, err := aptmirror.FindSource(x.name(), text, set.SourcePackage, set.Version)
 	if err != nil {
 		a.pin.Indexes = before
 	}

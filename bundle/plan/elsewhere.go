@@ -34,9 +34,11 @@ func (p *Planner) elsewhere(ctx context.Context, u *universe, native string, err
 		if other == u {
 			continue
 		}
-		for _, k := range other.packages {
-			if a := other.archives[k.Archive].archive; !u.has(a) {
-				note(k, a.pin.ID())
+		for _, name := range no.Unknown {
+			for _, k := range other.pool.Packages(name) {
+				if a := other.archives[k.Archive].archive; !u.has(a) {
+					note(k, a.pin.ID())
+				}
 			}
 		}
 	}
@@ -74,11 +76,17 @@ func (p *Planner) otherComponents(ctx context.Context, a *archive, native string
 		if !ok {
 			continue
 		}
-		f := manifest.ArchiveFile{Path: name, Blob: blob}
-		if p.fetchIndexes(ctx, a, []manifest.ArchiveFile{f}) != nil {
+		files := []manifest.ArchiveFile{{Path: name, Blob: blob}}
+		if p.fetchIndexes(ctx, a, files) != nil {
 			continue
 		}
-		list, err := p.readIndex(f, a, 0)
+		x := index{archive: a, ArchiveFile: files[0]}
+		text, err := p.open(x)
+		if err != nil {
+			continue
+		}
+		list, err := aptmirror.ReadPackages(x.name(), text, 0)
+		text.Close()
 		if err != nil {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"satchel/aptmirror"
 	"satchel/aptmirror/fetch"
 	"satchel/bundle/source"
@@ -48,10 +50,14 @@ type Planner struct {
 	// that the next run fetches them only if they have changed; "" for none.
 	Notes string
 
+	// Pools keeps what indexes say, so that they need not be read again.
+	Pools PoolCache
+
 	mu     sync.Mutex
 	suites map[string]*archive // archives read so far, by ID
 
 	universes map[string]*universe // suites read so far, with their architectures
+	saving    *errgroup.Group      // of pools
 }
 
 // Request is one descriptor and what the command line says about it.
@@ -70,7 +76,12 @@ type Request struct {
 // Lock plans all requests. The answer is sorted and valid. If an archive
 // changes while it is being read, all is planned again, a few times at most.
 func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
-	return p.rounds(func() (*manifest.Lock, error) { return p.lock(ctx, requests) })
+	p.saving = &errgroup.Group{}
+	lock, err := p.rounds(func() (*manifest.Lock, error) { return p.lock(ctx, requests) })
+	if e := p.saving.Wait(); e != nil {
+		p.Story(e.Error()) // it is slower without, and no worse
+	}
+	return lock, err
 }
 
 func (p *Planner) lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {

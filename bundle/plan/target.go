@@ -60,53 +60,6 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	return t, nil
 }
 
-// universe is everything that a suite has for some architectures, read once
-// however many targets there are.
-type universe struct {
-	archives []part // by Package.Archive
-	packages []aptmirror.Package
-	pool     *aptmirror.Pool
-}
-
-// universe reads all pockets of a suite, and then what a descriptor adds; arches
-// has the native one first.
-func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []string, extra []part) (*universe, error) {
-	key := suite.Distro + " " + suite.Name + " " + strings.Join(arches, " ")
-	for _, e := range extra {
-		key += " " + e.key()
-	}
-	if u, ok := p.universes[key]; ok {
-		return u, nil
-	}
-	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
-	u := &universe{}
-	own, err := p.pockets(ctx, suite, arches[0])
-	if err != nil {
-		return nil, err
-	}
-	u.archives = widen(own, extra)
-	var infos []aptmirror.ArchiveInfo
-	for i, a := range u.archives {
-		list, err := p.load(ctx, a, arches, i)
-		if err != nil {
-			return nil, err
-		}
-		a.used = true
-		infos = append(infos, a.info())
-		u.packages = append(u.packages, list...)
-	}
-	if u.pool, err = aptmirror.NewPool(arches[0], arches[1:], infos, u.packages); err != nil {
-		return nil, err
-	}
-	p.universes[key] = u
-	return u, nil
-}
-
-func (a *archive) info() aptmirror.ArchiveInfo {
-	r := a.release
-	return aptmirror.ArchiveInfo{Suite: r.Suite, Codename: r.Codename, Version: r.Version, NotAutomatic: r.NotAutomatic, ButAutomaticUpgrades: r.ButAutomaticUpgrades}
-}
-
 // image imports the base system and returns what is installed in it.
 func (p *Planner) image(ctx context.Context, r Request, native string, t *manifest.Target) ([]aptmirror.Package, error) {
 	img, err := r.Image(ctx, native)
@@ -143,30 +96,14 @@ func (p *Planner) pin(t *manifest.Target, s *aptmirror.Solution, u *universe, in
 			Archive: u.archives[k.Archive].pin.ID(), Path: k.Filename, Blob: k.Blob, Why: c.Why,
 		})
 	}
-	known := hashes(u.packages, installed)
 	for _, k := range installed {
 		if replaced[key{k.Name, k.Architecture}] {
 			continue
 		}
 		pin := manifest.InstalledPin{Name: k.Name, Version: k.Version, Architecture: k.Architecture}
-		if d, ok := known[[3]string{k.Name, k.Version, k.Architecture}]; ok {
-			pin.SHA256 = &d
+		if b, ok := u.pool.Blob(k.Name, k.Version, k.Architecture); ok {
+			pin.SHA256 = &b.SHA256
 		}
 		t.Installed = append(t.Installed, pin)
 	}
-}
-
-// hashes finds the .deb of each installed package in the indexes.
-func hashes(packages, installed []aptmirror.Package) map[[3]string]manifest.Digest {
-	want := map[[3]string]bool{}
-	for _, k := range installed {
-		want[[3]string{k.Name, k.Version, k.Architecture}] = true
-	}
-	found := map[[3]string]manifest.Digest{}
-	for _, k := range packages {
-		if id := [3]string{k.Name, k.Version, k.Architecture}; want[id] {
-			found[id] = k.Blob.SHA256
-		}
-	}
-	return found
 }

@@ -17,8 +17,8 @@ type cleanCmd struct {
 	JSON      bool          `name:"json" help:"Print what was removed as JSON."`
 }
 
-// kept is something that satchel made and an engine keeps: a prepared
-// environment, a copy of the init, what a killed run left.
+// kept is something that satchel made: of an engine, a prepared environment, a
+// copy of the init, what a killed run left; of none, what indexes say.
 type kept struct {
 	Engine  string    `json:"engine"`
 	Kind    string    `json:"kind"`
@@ -30,7 +30,8 @@ type kept struct {
 }
 
 // Run removes what satchel made and nobody uses, and nothing else: engines list
-// only what bears their own names and labels. Downloads stay.
+// only what bears their own names and labels. Downloads stay; what was read out
+// of them goes.
 func (c *cleanCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	cache, err := g.cacheDir()
 	if err != nil {
@@ -39,6 +40,13 @@ func (c *cleanCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	items, err := c.items(ctx, cache, ui)
 	if err != nil {
 		return err
+	}
+	if c.Engine == "all" {
+		pools, err := poolItems(cache)
+		if err != nil {
+			return err
+		}
+		items = append(items, pools...)
 	}
 	gone := []kept{}
 	var problems []error
@@ -84,6 +92,16 @@ func (c *cleanCmd) items(ctx context.Context, cache string, ui *ui) ([]kept, err
 		return append(list, more...), err
 	}
 	return list, nil
+}
+
+// poolItems lists what lock has kept of the archives' indexes.
+func poolItems(cache string) (list []kept, err error) {
+	c := poolCache(cache)
+	files, err := c.Files()
+	for _, f := range files {
+		list = append(list, kept{"none", "index", f.Name, f.Size, f.Made, false, func(context.Context) error { return c.Remove(f) }})
+	}
+	return list, err
 }
 
 func sandboxItems(ctx context.Context, e *sandbox.Engine) (list []kept, err error) {

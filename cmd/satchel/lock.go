@@ -75,7 +75,7 @@ func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manife
 	p := plan.Planner{
 		Fetch: o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
 		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, Snapshot: moment,
-		AnySigner: len(f.ArchiveKeyring) > 0, Notes: filepath.Join(o.dir, "releases"),
+		AnySigner: len(f.ArchiveKeyring) > 0, Notes: filepath.Join(o.dir, "releases"), Pools: o.pools,
 	}
 	return p.Lock(ctx, requests)
 }

@@ -11,6 +11,7 @@ import (
 
 	"satchel/aptmirror"
 	"satchel/aptmirror/fetch"
+	"satchel/bundle/plan"
 	"satchel/bundle/source"
 	"satchel/bundle/store"
 	"satchel/imagestore"
@@ -46,6 +47,7 @@ type online struct {
 	ui      *ui
 	dir     string // the cache
 	store   *store.Store
+	pools   plan.PoolCache
 	fetch   *fetch.Client
 	git     source.Options
 	keyring *aptmirror.Keyring
@@ -75,6 +77,7 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	if o.store, err = store.Open(filepath.Join(dir, "blobs")); err != nil {
 		return nil, err
 	}
+	o.pools = poolCache(dir)
 	o.fetch = fetch.New(fetch.Options{Proxy: o.proxy(f.AptSources), UserAgent: "satchel/" + version()})
 	git, err := exec.LookPath("git")
 	if err != nil {
@@ -82,6 +85,19 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 	}
 	o.git = source.Options{Work: filepath.Join(dir, "git"), Git: git, Env: os.Environ()}
 	return o, nil
+}
+
+// poolCache is where what indexes say is kept, below the cache folder. A build
+// of satchel takes only what it has made itself, for another one may read
+// indexes in another way.
+func poolCache(dir string) plan.PoolCache {
+	program := version()
+	if exe, err := os.Executable(); err == nil {
+		if fi, err := os.Stat(exe); err == nil {
+			program += fmt.Sprintf(" %d %d", fi.Size(), fi.ModTime().UnixNano())
+		}
+	}
+	return plan.PoolCache{Dir: filepath.Join(dir, "index"), Program: program}
 }
 
 func (o *online) close() {
