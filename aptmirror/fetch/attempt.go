@@ -16,11 +16,13 @@ func (r *run) attempt(t *task, sl *slot) error {
 		return &storeError{err}
 	}
 	defer p.Close()
-	if t.fresh {
+	if t.reset {
 		if err := p.Reset(); err != nil {
 			return &storeError{err}
 		}
+		t.reset = false
 	}
+	t.furthest = max(t.furthest, p.Offset())
 	d := &download{run: r, task: t, part: p, resumed: p.Offset() > 0}
 	r.p.show(t, p.Offset())
 	if p.Offset() < t.blob.Size {
@@ -41,7 +43,7 @@ func (r *run) attempt(t *task, sl *slot) error {
 		return &storeError{e}
 	}
 	r.p.show(t, 0)
-	if d.resumed { // who knows which half it was
+	if d.resumed && !t.fresh { // who knows which half it was
 		return errStartOver
 	}
 	return err
@@ -54,6 +56,7 @@ type download struct {
 	part     Partial
 	resumed  bool // it builds on bytes of an earlier attempt
 	innocent bool // the bytes that are here have nothing to do with the error
+	short    bool // the answer ended in good order, but before the blob did
 }
 
 func (d *download) commit() error {
@@ -79,6 +82,15 @@ func (d *download) fromServer(sl *slot) error {
 		return err
 	}
 	defer resp.Body.Close()
+	err = d.take(ctx, cancel, resp)
+	if name := encoding(resp); name != "" && (isWrong(err) || d.short) {
+		return fmt.Errorf("%w: %w (%w)", manifest.ErrDigest, &EncodingError{Encoding: name}, err)
+	}
+	return err
+}
+
+// take stores what an answer brings.
+func (d *download) take(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response) error {
 	skip, err := d.judge(resp)
 	if err != nil {
 		return err
@@ -168,6 +180,7 @@ func (d *download) copy(r io.Reader) error {
 			d.progress(int64(n))
 		}
 		if err == io.EOF {
+			d.short = true
 			err = io.ErrUnexpectedEOF
 		}
 		if at := d.part.Offset(); err != nil && at < size {
@@ -180,6 +193,10 @@ func (d *download) copy(r io.Reader) error {
 func (d *download) progress(n int64) {
 	before := d.task.gained
 	d.task.gained += n
+	if at := d.part.Offset(); at > d.task.furthest {
+		d.task.further += at - d.task.furthest
+		d.task.furthest = at
+	}
 	d.p.show(d.task, d.part.Offset())
 	if before/healthy != d.task.gained/healthy {
 		d.c.mu.Lock()

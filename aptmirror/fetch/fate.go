@@ -42,6 +42,7 @@ func fateOf(err error) fate {
 		errors.As(err, new(*OfflineError)),
 		errors.As(err, new(*RedirectError)),
 		errors.As(err, new(*TooLargeError)),
+		errors.As(err, new(*EncodingError)),
 		errors.As(err, new(*fileError)),
 		errors.As(err, new(*tls.CertificateVerificationError)):
 		return final

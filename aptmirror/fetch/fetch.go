@@ -49,6 +49,9 @@ type Options struct {
 	// An answer that brings less than MinRate bytes a second (default 1024)
 	// throughout a RateWindow (default 30s) is given up. Time in which the
 	// client is busy storing does not count.
+	// So an answer of n bytes takes n/MinRate seconds and a window at the most.
+	// There is no stricter rate for large files: where all share one slow line,
+	// each is slow, and honest.
 	MinRate    int64
 	RateWindow time.Duration
 

@@ -114,6 +114,8 @@ func (c *Client) getOnce(ctx context.Context, u *url.URL, limit int64, cond Cond
 		return nil, m, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, m, c.status(resp)
+	case encoding(resp) != "":
+		return nil, m, &EncodingError{Encoding: encoding(resp)}
 	case resp.ContentLength > limit:
 		return nil, m, &TooLargeError{Limit: limit}
 	}

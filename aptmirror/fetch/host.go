@@ -9,7 +9,9 @@ const (
 	// suspectAfter is how many failures in a row make tasks that may go
 	// elsewhere do so.
 	suspectAfter = 3
-	// worthwhile is how many bytes make an attempt that broke a good one.
+	// worthwhile is how many bytes beyond any earlier attempt make one that
+	// broke a good one. To bring the same bytes again is no merit, for a server
+	// could go on with that for ever.
 	worthwhile = 1 << 20
 	// healthy is how many bytes show that a host works: far more than come
 	// before one that trickles is given up.
@@ -42,7 +44,7 @@ func (h *host) begin() *task {
 	h.waiting = h.waiting[1:]
 	h.active++
 	t.began = h.rounds
-	t.gained = 0
+	t.gained, t.further = 0, 0
 	return t
 }
 
@@ -50,7 +52,7 @@ func (h *host) begin() *task {
 // again, and when. It also keeps the host's record. c.mu is held.
 func (r *run) again(t *task, err error) (time.Duration, bool) {
 	h := t.host
-	if t.gained >= worthwhile {
+	if t.further >= worthwhile {
 		t.tries = 0
 	} else if t.began == h.rounds {
 		h.rounds++

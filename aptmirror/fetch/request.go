@@ -88,9 +88,13 @@ func (c *Client) follow(from *url.URL, resp *http.Response, hops int) (*url.URL,
 	return to, nil
 }
 
+// drainTime is how long what is left of an answer may take to come.
+const drainTime = 2 * time.Second
+
 // drain reads what little is left of an answer, so that the connection can be
-// used again, and closes it.
+// used again, and closes it. Who takes long over that loses the connection.
 func drain(body io.ReadCloser) {
+	defer time.AfterFunc(drainTime, func() { body.Close() }).Stop()
 	io.CopyN(io.Discard, body, 16<<10)
 	body.Close()
 }

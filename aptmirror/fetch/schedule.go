@@ -176,7 +176,7 @@ func (r *run) settle(t *task, err error) {
 		r.cancel()
 		return
 	case fate == startOver && !t.fresh:
-		t.fresh = true
+		t.fresh, t.reset, t.furthest = true, true, 0
 	case fate == passing:
 		if wait, again := r.again(t, err); again {
 			r.later(t, wait)

@@ -27,7 +27,10 @@ type task struct {
 	began     int    // host.rounds when the attempt began
 	tries     int    // failures that may pass
 	gained    int64  // bytes that the last attempt brought
-	fresh     bool   // do not continue: begin at the first byte
+	further   int64  // of those, beyond furthest as it was
+	furthest  int64  // how far any attempt came
+	fresh     bool   // it was begun anew once: that is enough
+	reset     bool   // the next attempt begins at the first byte
 	validator string // for If-Range: what this URL called its content
 
 	shown  int64 // bytes that the progress counts for this task
@@ -48,7 +51,9 @@ func (t *task) rotate() {
 	t.forget()
 }
 
-func (t *task) forget() { t.tries, t.fresh, t.validator = 0, false, "" }
+func (t *task) forget() {
+	t.tries, t.furthest, t.fresh, t.reset, t.validator = 0, 0, false, false, ""
+}
 
 // plan makes a task of every blob that is not stored, the largest first, and
 // adds up their bytes. A blob that is not named in full is an error of the
