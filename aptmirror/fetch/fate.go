@@ -66,6 +66,12 @@ func answered(err error) bool {
 	return errors.As(err, new(*StatusError)) || errors.As(err, new(*RedirectError)) || isWrong(err)
 }
 
+// busy tells whether a server asks for fewer requests.
+func busy(err error) bool {
+	s := (*StatusError)(nil)
+	return errors.As(err, &s) && (s.Code == http.StatusTooManyRequests || s.Code == http.StatusServiceUnavailable)
+}
+
 func stalled(err error) bool { return errors.As(err, new(*StallError)) }
 
 // pause is how long to wait before the given attempt after the first: it

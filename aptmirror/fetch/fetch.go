@@ -8,8 +8,9 @@
 // failing for good (404, wrong bytes, a redirect that is not followed) leads to
 // the next at once; what may pass (a broken connection, 429, 5xx, silence) is
 // tried again first, after a growing pause, and goes on where it stopped. A
-// host that fails again and again with nothing good in between is asked
-// seldom, then no more. What nobody had is reported together at the end, in
+// host that answers 429 or 503 gets half as many requests at a time, and one
+// more after each run of successes. A host that fails again and again with
+// nothing good in between is asked seldom, then no more. What nobody had is reported together at the end, in
 // one *MissingError.
 //
 // Hosts are never asked for more than Options.PerHost files at a time. HTTP/2

@@ -26,24 +26,48 @@ type host struct {
 	// rounds counts failures in a row. Attempts that ran side by side count as
 	// one: what failed must have begun after the failure before it was seen.
 	rounds int
+	lone   bool // it fails otherwise than by asking for less: one request at a time
 	paused bool
 	dead   error
+
+	most, limit int // requests at a time: ever, and now
+	cuts        int // how often limit was halved
+	run         int // successes since limit changed
 }
 
 func (h *host) suspect() bool { return h.rounds >= suspectAfter }
 
 // admits tells whether an attempt may begin; a host in trouble gets one at a
-// time.
-func (h *host) admits() bool { return !h.paused && (h.rounds < 2 || h.active == 0) }
+// time, one that is asked too much as many as it takes.
+func (h *host) admits() bool { return !h.paused && h.active < h.limit && (!h.lone || h.active == 0) }
 
-func (h *host) good() { h.rounds = 0 }
+// good notes a success. Twice as many in a row as may be under way allow one
+// more.
+func (h *host) good() {
+	h.rounds, h.lone = 0, false
+	if h.run++; h.limit < h.most && h.run >= 2*h.limit {
+		h.limit++
+		h.run = 0
+	}
+}
+
+// cut halves what may be under way at a host that asks for less, once for all
+// attempts that ran side by side.
+func (h *host) cut(t *task) {
+	h.run = 0
+	if t.cuts != h.cuts {
+		return
+	}
+	h.cuts++
+	h.limit = max(h.limit/2, 1)
+}
 
 // begin takes the first task that waits.
 func (h *host) begin() *task {
 	t := h.waiting[0]
 	h.waiting = h.waiting[1:]
 	h.active++
-	t.began = h.rounds
+	t.began, t.cuts = h.rounds, h.cuts
 	t.gained, t.further = 0, 0
 	return t
 }
@@ -52,10 +76,14 @@ func (h *host) begin() *task {
 // again, and when. It also keeps the host's record. c.mu is held.
 func (r *run) again(t *task, err error) (time.Duration, bool) {
 	h := t.host
+	if busy(err) {
+		h.cut(t)
+	}
 	if t.further >= worthwhile {
 		t.tries = 0
 	} else if t.began == h.rounds {
 		h.rounds++
+		h.lone = h.rounds >= 2 && !busy(err)
 		r.trouble(h, err)
 	}
 	t.tries++

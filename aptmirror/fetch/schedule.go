@@ -87,7 +87,7 @@ func (r *run) worker() {
 func (r *run) host(name string) *host {
 	h := r.hosts[name]
 	if h == nil {
-		h = &host{name: name}
+		h = &host{name: name, most: r.c.o.PerHost, limit: r.c.o.PerHost}
 		r.hosts[name] = h
 		r.names = append(r.names, name)
 	}

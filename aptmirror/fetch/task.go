@@ -25,6 +25,7 @@ type task struct {
 	url       *url.URL
 	host      *host
 	began     int    // host.rounds when the attempt began
+	cuts      int    // host.cuts then
 	tries     int    // failures that may pass
 	gained    int64  // bytes that the last attempt brought
 	further   int64  // of those, beyond furthest as it was
