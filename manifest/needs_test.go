@@ -59,6 +59,9 @@ hosts:
   - name: example.org
     descriptor: hello
     target: bookworm-amd64
+    command: wget x
+    place: hello.yml:7
+    url: https://example.org/x
 `
 
 func TestNeeds(t *testing.T) {
