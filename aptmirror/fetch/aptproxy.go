@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// AptProxy returns an Options.Proxy that asks the hosts of archives as apt does:
+// AptProxy returns a Proxy that asks the hosts of archives as apt does:
 // through Acquire::http::Proxy::HOST, else Acquire::http::Proxy, else what the
 // usual variables say; for https Acquire::https has the first word. DIRECT means
 // no proxy, and what no_proxy names and this machine itself have none. Other hosts go by the variables
@@ -17,7 +17,7 @@ import (
 //
 // find looks a name up in apt's configuration, getenv a variable; archive tells
 // whether a host is an archive's.
-func AptProxy(find, getenv func(string) string, archive func(host string) bool) func(*http.Request) (*url.URL, error) {
+func AptProxy(find, getenv func(string) string, archive func(host string) bool) Proxy {
 	usual := ProxyFrom(getenv)
 	return func(r *http.Request) (*url.URL, error) {
 		if !archive(r.URL.Hostname()) {

@@ -23,7 +23,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -35,7 +34,7 @@ type Options struct {
 	Transport http.RoundTripper
 	// Proxy is asked for the proxy of each request, as in http.Transport. Nil
 	// means none. It is not used with a Transport that was given.
-	Proxy func(*http.Request) (*url.URL, error)
+	Proxy Proxy
 
 	PerHost int // requests to one host at a time; default 8
 	Total   int // requests to all hosts at a time; default 24

@@ -11,9 +11,12 @@ import (
 // requests of their own to make: same proxies, same time-outs.
 func (c *Client) Transport() http.RoundTripper { return c.rt }
 
-// ProxyFrom returns an Options.Proxy that follows the usual variables
+// Proxy says which proxy a request goes through; nil means none.
+type Proxy = func(*http.Request) (*url.URL, error)
+
+// ProxyFrom returns a Proxy that follows the usual variables
 // (http_proxy, https_proxy, no_proxy, in either case), which getenv looks up.
-func ProxyFrom(getenv func(string) string) func(*http.Request) (*url.URL, error) {
+func ProxyFrom(getenv func(string) string) Proxy {
 	c := httpproxy.Config{
 		HTTPProxy: either(getenv, "HTTP_PROXY", "http_proxy"), HTTPSProxy: either(getenv, "HTTPS_PROXY", "https_proxy"),
 		NoProxy: either(getenv, "NO_PROXY", "no_proxy"), CGI: getenv("REQUEST_METHOD") != "",

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +13,7 @@ import (
 
 // proxy says which proxy a request goes through: as apt's configuration in dir
 // has it for archives, else as the usual variables say.
-func (o *online) proxy(dir string) func(*http.Request) (*url.URL, error) {
+func (o *online) proxy(dir string) fetch.Proxy {
 	conf, err := aptConfig(dir)
 	if err != nil {
 		o.ui.Stepf("not using the proxies of this machine's apt: %v", err)
