@@ -21,6 +21,12 @@ import (
 // stand in a manifest.
 var errResultName = errors.New("its name has a character that a gitian manifest cannot hold (allowed: letters, digits and @ _ / . : + -); rename it in the script")
 
+// maxResultPath bounds a result's path, in bytes: with the folder that it is put
+// into it must stay below the 4096 that Linux takes at a time.
+const maxResultPath = 3072
+
+var errResultPath = fmt.Errorf("its path must be no longer than %d bytes", maxResultPath)
+
 // collector unpacks the results that guests send into one folder. What comes
 // from a container is hostile: names are checked, nothing is written through a
 // link or over anything, and a second target may bring a file again only if it
@@ -67,7 +73,7 @@ func (c *collector) take(target string, r io.Reader) error {
 			return fmt.Errorf("reading results of %s: %w", target, err)
 		}
 		if err := c.entry(target, h, tr); err != nil {
-			return fmt.Errorf("keeping result %q of %s: %w", h.Name, target, err)
+			return fmt.Errorf("keeping result %q of %s: %w", h.Name[:min(len(h.Name), 200)], target, err)
 		}
 	}
 }
@@ -102,6 +108,9 @@ func (c *collector) entry(target string, h *tar.Header, r io.Reader) error {
 	name := strings.TrimSuffix(h.Name, "/")
 	if path.Clean(name) != name || !fs.ValidPath(name) {
 		return errors.New("its path is not a plain one below the folder")
+	}
+	if len(name) > maxResultPath {
+		return errResultPath
 	}
 	top, _, below := strings.Cut(name, "/")
 	if top == "cache" && c.cache != nil && c.cache != c {

@@ -179,7 +179,7 @@ var unrulyEnds = []struct {
 	{"device", 1, "status 1"},
 	{"loop", 1, "which is not there"},
 	{"shadow", 1, "status 1"},
-	{"deep", 1, "no longer than 4096 bytes"},
+	{"deep", 1, "no longer than 3072 bytes"},
 	{"suicide", 0, ""},
 }
 
