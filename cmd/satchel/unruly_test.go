@@ -48,7 +48,7 @@ echo common >> $GBUILD_COMMON_CACHE/count; mkdir -p $GBUILD_PACKAGE_CACHE/deep; 
 	"device":   `mknod $OUTDIR/null c 1 3`,
 	"loop":     `ln -s l $OUTDIR/l`,
 	"shadow":   `ln /etc/shadow $OUTDIR/x`,
-	"deep":     `perl -e 'chdir $ENV{OUTDIR}; for (1..90) { $d = "d" x 60; mkdir $d or die $!; chdir $d or die $! } open F, ">f" or die $!'`,
+	"deep":     `perl -e 'chdir $ENV{OUTDIR}; for (1..55) { $d = "d" x 60; mkdir $d or die $!; chdir $d or die $! } open F, ">f" or die $!'`,
 	"suicide":  `kill -KILL -1; echo alive > $OUTDIR/alive`,
 	"sleepy":   `sleep 61723`,
 	"hardlink": `echo x > $OUTDIR/a; ln $OUTDIR/a $OUTDIR/b; ln -s a $OUTDIR/c; mkdir $OUTDIR/d; echo .x > $OUTDIR/.dot`,
