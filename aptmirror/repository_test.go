@@ -8,7 +8,7 @@ import (
 
 func TestReadRepository(t *testing.T) {
 	for _, c := range []struct{ distro, line, name, want string }{
-		{"debian", "deb http://deb.debian.org/debian buster-backports main", "", "debian/buster-backports main of buster"},
+		{"debian", "deb http://ftp.debian.org/debian buster-backports main", "", "debian/buster-backports main of buster"},
 		{"debian", "deb http://ftp.de.debian.org/debian/ buster-backports-sloppy main contrib", "mine", "debian/buster-backports-sloppy main,contrib of buster"},
 		{"debian", "deb http://security.debian.org/ stretch/updates main", "", "debian-security/stretch/updates main of stretch"},
 		{"ubuntu", "deb https://archive.ubuntu.com/ubuntu xenial-proposed main", "", "ubuntu/xenial-proposed main of xenial"},
@@ -16,7 +16,7 @@ func TestReadRepository(t *testing.T) {
 		{"ubuntu", "deb http://ppa.launchpad.net/bitcoin/bitcoin/ubuntu trusty main", "", "ppa.launchpad.net-bitcoin-bitcoin-ubuntu/trusty main at http://ppa.launchpad.net/bitcoin/bitcoin/ubuntu"},
 		{"ubuntu", "deb http://notubuntu.com/ubuntu trusty main", "", "notubuntu.com-ubuntu/trusty main at http://notubuntu.com/ubuntu"},
 		{"debian", "deb http://debian.org.evil.example/debian buster main", "", "debian.org.evil.example-debian/buster main at http://debian.org.evil.example/debian"},
-		{"debian", "deb http://deb.debian.org/debian-ports sid main", "", "deb.debian.org-debian-ports/sid main at http://deb.debian.org/debian-ports"},
+		{"debian", "deb http://ftp.debian.org/debian-ports sid main", "", "ftp.debian.org-debian-ports/sid main at http://ftp.debian.org/debian-ports"},
 	} {
 		r, err := ReadRepository(c.distro, c.line, c.name)
 		if err != nil {
@@ -40,7 +40,7 @@ func TestReadRepository(t *testing.T) {
 	for _, bad := range []string{
 		"", "deb", "deb http://a.example/x", "deb http://a.example/x bookworm", "deb http://a.example/x ./", "deb-src http://a.example/x y main",
 		"deb http://a.example/x y main\ndeb http://b.example/x y main", "deb ftp://a.example/x y main", "deb file:///x y main", "deb cdrom:[x]/ y main",
-		"deb http:// y main", "deb http://u:p@a.example/x y main", "deb http://deb.debian.org/debian stable main",
+		"deb http:// y main", "deb http://u:p@a.example/x y main", "deb http://ftp.debian.org/debian stable main",
 		"deb http://archive.ubuntu.com/ubuntu bionic main", // of another distribution
 	} {
 		if r, err := ReadRepository("debian", bad, ""); err == nil {
@@ -72,7 +72,7 @@ func TestMirrorsOfRepository(t *testing.T) {
 // FuzzReadRepository: what is taken has a name, and an address without a user.
 func FuzzReadRepository(f *testing.F) {
 	f.Add("deb [arch=amd64] https://apt.kitware.com/ubuntu/ bionic main", "kitware")
-	f.Add("deb http://deb.debian.org/debian buster-backports main", "")
+	f.Add("deb http://ftp.debian.org/debian buster-backports main", "")
 	f.Fuzz(func(t *testing.T, line, name string) {
 		r, err := ReadRepository("debian", line, name)
 		if err != nil {

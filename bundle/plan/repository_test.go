@@ -93,7 +93,7 @@ const vendorAndBackports = `- source: "deb [arch=amd64,i386] $URL/vendor/ jammy 
   distribution: jammy
   name: vendor
   packages: [tool]
-- source: "deb http://deb.debian.org/debian bookworm-backports main"
+- source: "deb http://ftp.debian.org/debian bookworm-backports main"
   distribution: bookworm-backports
   packages: [lib]
 `
@@ -190,7 +190,7 @@ func TestRepositoriesRefused(t *testing.T) {
 		{"ftp", one("deb ftp://vendor.example/x jammy main", "jammy", ""), nil, false, []string{"http://"}},
 		{"a password", one("deb https://me:secret@vendor.example/x jammy main", "jammy", ""), nil, false, []string{"no user"}},
 		{"another's name", one("deb $URL/vendor jammy main", "jammy", "  name: debian\n"), nil, false, []string{"name of another archive"}},
-		{"a suite that moves", one("deb http://deb.debian.org/debian stable main", "stable", ""), nil, false, []string{`no suite "stable"`}},
+		{"a suite that moves", one("deb http://ftp.debian.org/debian stable main", "stable", ""), nil, false, []string{`no suite "stable"`}},
 	} {
 		w.planner.AnySigner = !c.machine
 		_, err := w.lock(t, c.keys, c.repositories)
