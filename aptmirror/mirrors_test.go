@@ -20,7 +20,7 @@ func TestMirrors(t *testing.T) {
 	}}
 	bookworm := Pocket{Archive: "debian", Suite: "bookworm", Components: []string{"main"}}
 	at := time.Date(2021, 3, 4, 1, 2, 3, 0, time.FixedZone("", 3600))
-	const debian = "http://snapshot.debian.org/archive/"
+	const debian = "http://snapshot-cloudflare.debian.org/archive/"
 	for _, c := range []struct {
 		name      string
 		got, want []string
@@ -72,7 +72,7 @@ func TestMirrorsHost(t *testing.T) {
 		Machine: []SourceEntry{{URIs: []string{"https://machine.example.org/debian", "file:///disc"}}},
 	}
 	for host, want := range map[string]bool{
-		"given.example.org": true, "machine.example.org": true, "MACHINE.example.org": true, "snapshot.debian.org": true,
+		"given.example.org": true, "machine.example.org": true, "MACHINE.example.org": true, "snapshot-cloudflare.debian.org": true,
 		"security.debian.org": true, "example.org": false,
 	} {
 		if got := m.Host(host); got != want {

@@ -13,13 +13,13 @@ const snapshotForm = "20060102T150405Z"
 // snapshotServices returns the URIs, with SnapshotID in them, of the services
 // that keep every state of an archive.
 //
-// snapshot.debian.org looks at an archive several times a day, since March 2005,
-// and redirects any other moment to the last look before it. What has moved to
-// archive.debian.org goes on there as part of the archive debian-archive.
+// snapshot-cloudflare.debian.org, the front of Debian's service that many may
+// ask, has an archive as it was several times a day since March 2005, and redirects
+// any other moment to the last one before it. What has moved to archive.debian.org goes on there as part of the archive debian-archive.
 // snapshot.ubuntu.com serves every moment since 1 March 2023; its one archive
 // has the architectures of ubuntu-ports too, and no other path does.
 func snapshotServices(archive string) []string {
-	const debian = "http://snapshot.debian.org/archive/"
+	const debian = "http://snapshot-cloudflare.debian.org/archive/"
 	switch archive {
 	case "debian", "debian-security":
 		return []string{debian + archive + "/" + SnapshotID, debian + "debian-archive/" + SnapshotID + "/" + archive}

@@ -62,7 +62,7 @@ func TestAptConfig(t *testing.T) {
 	for _, v := range []string{"http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"} {
 		t.Setenv(v, "")
 	}
-	if a, b := ask("snapshot.debian.org"), ask("other.example.org"); a != "c:1" || b != "" {
+	if a, b := ask("snapshot-cloudflare.debian.org"), ask("other.example.org"); a != "c:1" || b != "" {
 		t.Errorf("an archive by %q, another host by %q", a, b)
 	}
 	if !strings.Contains(story.String(), "Proxy-Auto-Detect") {
@@ -70,7 +70,7 @@ func TestAptConfig(t *testing.T) {
 	}
 	write("apt.conf", `Acquire::http {`+"\nx")
 	story.Reset()
-	if got := ask("snapshot.debian.org"); got != "" || !strings.Contains(story.String(), "apt.conf") {
+	if got := ask("snapshot-cloudflare.debian.org"); got != "" || !strings.Contains(story.String(), "apt.conf") {
 		t.Errorf("a file that cannot be read: %q; the story is %q", got, story.String())
 	}
 }

@@ -142,11 +142,11 @@ func (n *internet) debian(t *testing.T, host, securityHost, version string, date
 	}
 }
 
-// snapshot publishes bookworm as snapshot.debian.org saw it at a moment.
+// snapshot publishes bookworm as snapshot-cloudflare.debian.org saw it at a moment.
 func (n *internet) snapshot(t *testing.T, at time.Time, version string, date time.Time, until time.Duration) {
 	t.Helper()
 	id := at.UTC().Format("20060102T150405Z")
-	n.debian(t, "snapshot.debian.org/archive/debian/"+id, "snapshot.debian.org/archive/debian-security/"+id, version, date, until)
+	n.debian(t, "snapshot-cloudflare.debian.org/archive/debian/"+id, "snapshot-cloudflare.debian.org/archive/debian-security/"+id, version, date, until)
 }
 
 // forget removes what a host has.

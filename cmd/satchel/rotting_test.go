@@ -121,10 +121,10 @@ func TestSnapshot(t *testing.T) {
 		t.Error("the service's limit was never met")
 	}
 	wantLines(t, "asked for bookworm", n.requests(`/dists/bookworm/`), `
-		snapshot.debian.org/archive/debian/20230904T000000Z/dists/bookworm/InRelease
-		snapshot.debian.org/archive/debian/20230903T210000Z/dists/bookworm/InRelease
-		snapshot.debian.org/archive/debian/20230904T000000Z/dists/bookworm/main/binary-amd64/Packages.gz
-		snapshot.debian.org/archive/debian/20230903T210000Z/dists/bookworm/main/binary-amd64/Packages.gz`)
+		snapshot-cloudflare.debian.org/archive/debian/20230904T000000Z/dists/bookworm/InRelease
+		snapshot-cloudflare.debian.org/archive/debian/20230903T210000Z/dists/bookworm/InRelease
+		snapshot-cloudflare.debian.org/archive/debian/20230904T000000Z/dists/bookworm/main/binary-amd64/Packages.gz
+		snapshot-cloudflare.debian.org/archive/debian/20230903T210000Z/dists/bookworm/main/binary-amd64/Packages.gz`)
 	lock := n.read(t, "tool.lock")
 	if !strings.Contains(lock, "version: \"1.0\"") || strings.Count(lock, "    snapshot: \"2023-09-04T00:00:00Z\"\n") != 3 || strings.Contains(lock, "waived") {
 		t.Errorf("got\n%s", lock)
@@ -139,8 +139,8 @@ func TestSnapshot(t *testing.T) {
 	wantLines(t, "asked for tool", n.requests(`tool_1\.0`), `
 		ftp.debian.org/debian/pool/main/t/tool/tool_1.0_amd64.deb
 		archive.debian.org/debian/pool/main/t/tool/tool_1.0_amd64.deb
-		snapshot.debian.org/archive/debian/20230904T000000Z/pool/main/t/tool/tool_1.0_amd64.deb
-		snapshot.debian.org/archive/debian/20230903T210000Z/pool/main/t/tool/tool_1.0_amd64.deb`)
+		snapshot-cloudflare.debian.org/archive/debian/20230904T000000Z/pool/main/t/tool/tool_1.0_amd64.deb
+		snapshot-cloudflare.debian.org/archive/debian/20230903T210000Z/pool/main/t/tool/tool_1.0_amd64.deb`)
 	n.satchel(t, 0, "verify", "--unsigned", "tool.satchel")
 	if out := n.satchel(t, 0, "inspect", "tool.satchel"); !strings.Contains(out, "2023-09-04T00:00:00Z") {
 		t.Errorf("inspect does not show the moment:\n%s", out)
@@ -163,7 +163,7 @@ func TestSnapshotRefused(t *testing.T) {
 		{"a state of later", "2023-09-04", func() { n.snapshot(t, at, "1.0", at.Add(time.Hour), 7*day) }, 1, "after the moment"},
 		{"a state that had expired", "2023-09-04", func() { n.snapshot(t, at, "1.0", at.Add(-30*day), 7*day) }, 1, "valid until"},
 		{"a redirect to a file", "2023-09-04", func() {
-			n.fault("snapshot.debian.org", func(w http.ResponseWriter, _ *http.Request) {
+			n.fault("snapshot-cloudflare.debian.org", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Location", "file:///etc/passwd")
 				w.WriteHeader(http.StatusFound)
 			})
@@ -171,7 +171,7 @@ func TestSnapshotRefused(t *testing.T) {
 		{"a moment that is not over", time.Now().Add(time.Hour).UTC().Format(time.RFC3339), func() {}, 2, "not over yet"},
 		{"no moment", "yesterday", func() {}, 2, "is no moment"},
 	} {
-		n.forget(t, "snapshot.debian.org")
+		n.forget(t, "snapshot-cloudflare.debian.org")
 		c.publish()
 		story := n.satchel(t, c.code, "lock", "tool.yml", "-o", "bad.lock", "--snapshot", c.moment)
 		if !strings.Contains(story, c.want) {
@@ -235,7 +235,7 @@ func TestMovedOn(t *testing.T) {
 	// after it, and a day later. The archive has another state by now.
 	id := func(d time.Duration) string { return date.Add(d).Format("20060102T150405Z") }
 	run := id(90 * time.Minute)
-	const debian = "snapshot.debian.org/archive/debian"
+	const debian = "snapshot-cloudflare.debian.org/archive/debian"
 	n.snapshot(t, date.Add(-2*time.Hour), "1.9", date.Add(-3*time.Hour), 7*day)
 	n.move(t, "ftp.debian.org/debian", debian+"/"+run)
 	n.move(t, "security.debian.org/debian-security", debian+"-security/"+run)
