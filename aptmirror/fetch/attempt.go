@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"satchel/manifest"
 )
@@ -172,7 +173,7 @@ func (d *download) copy(r io.Reader) error {
 			return d.end(r)
 		}
 		buf := (*bp)[:min(left, bufSize)]
-		n, err := r.Read(buf)
+		n, err := d.fill(r, buf)
 		if n > 0 {
 			if _, err := d.part.Write(buf[:n]); err != nil {
 				return &storeError{err}
@@ -187,6 +188,22 @@ func (d *download) copy(r io.Reader) error {
 			return fmt.Errorf("it breaks off after %d of %d bytes: %w", at, size, err)
 		}
 	}
+}
+
+// patience is how long bytes that are here wait for more, so that a slow host's
+// are stored, and shown, as they come.
+const patience = 200 * time.Millisecond
+
+// fill reads until buf is full, r fails, or patience has run out: a socket gives what it has,
+// often a few kB, and large writes cost a third of the processor time of small ones.
+func (d *download) fill(r io.Reader, buf []byte) (n int, err error) {
+	began := d.c.o.Clock.Now()
+	for n < len(buf) && err == nil && (n == 0 || d.c.o.Clock.Now().Sub(began) < patience) {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
 }
 
 // progress counts n more bytes, and speaks well of the host for them.
