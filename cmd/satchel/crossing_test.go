@@ -65,6 +65,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("disk full", c.full)
 	t.Run("silent", c.silent)
 	t.Run("overheads", c.overheads)
+	t.Run("doctor", c.doctor)
 	t.Run("clean", c.clean)
 }
 

@@ -26,6 +26,7 @@ type cli struct {
 	Attest  attestCmd  `cmd:"" help:"Write the assert of a result into a gitian.sigs tree, and sign it."`
 	Compare compareCmd `cmd:"" help:"Say whether results, asserts or a gitian.sigs tree agree, who signed, and why outputs differ."`
 	Check   checkCmd   `cmd:"" help:"Say which release a file is of, who vouches for it, and whether that is enough."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what this machine can do, and what mends what it cannot."`
 	Clean   cleanCmd   `cmd:"" help:"Remove prepared environments and what killed runs left."`
 
 	Cache   string           `help:"Folder that keeps downloads and prepared environments." env:"SATCHEL_CACHE" placeholder:"DIR"`

@@ -22,8 +22,8 @@ import (
 // globals are the flags that every verb has.
 type globals struct{ Cache string }
 
-// cacheDir makes the folder that satchel keeps things in.
-func (g *globals) cacheDir() (string, error) {
+// cachePath is the folder that satchel keeps things in, whether it is there or not.
+func (g *globals) cachePath() (string, error) {
 	dir := g.Cache
 	if dir == "" {
 		base, err := os.UserCacheDir()
@@ -32,7 +32,12 @@ func (g *globals) cacheDir() (string, error) {
 		}
 		dir = filepath.Join(base, "satchel")
 	}
-	dir, err := filepath.Abs(dir)
+	return filepath.Abs(dir)
+}
+
+// cacheDir makes that folder.
+func (g *globals) cacheDir() (string, error) {
+	dir, err := g.cachePath()
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Struct: "object"}
+	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer", reflect.Int64: "integer", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Struct: "object"}
 	want := kinds[t.Kind()]
 	if t.String() == "time.Time" {
 		want = "string"
@@ -42,6 +42,9 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	properties, required := s["properties"].(map[string]any), s["required"].([]any)
 	seen := 0
 	for i := range t.NumField() {
+		if !t.Field(i).IsExported() {
+			continue
+		}
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		p, ok := properties[name].(map[string]any)
 		if !ok {
@@ -59,9 +62,10 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	}
 }
 
-// TestCompareSchema: docs/compare.schema.json says what compare --json prints.
-func TestCompareSchema(t *testing.T) {
-	text, err := os.ReadFile("../../docs/compare.schema.json")
+// readSchema reads one of docs.
+func readSchema(t *testing.T, name string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + name + ".schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,16 +73,26 @@ func TestCompareSchema(t *testing.T) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
-	w := &schemaOf{defs: s["$defs"].(map[string]any)}
-	w.walk("compare", s, reflect.TypeFor[compared]())
-	for _, b := range w.bad {
-		t.Error(b)
-	}
-	w.bad = nil
-	if w.walk("x", s, reflect.TypeFor[struct {
-		Answer int `json:"answer"`
-		Other  int `json:"other"`
-	}]()); len(w.bad) < 3 {
-		t.Errorf("another struct: got only %q", w.bad)
+	return s
+}
+
+// TestSchemas: docs say what the verbs print with --json.
+func TestSchemas(t *testing.T) {
+	for name, printed := range map[string]reflect.Type{
+		"compare": reflect.TypeFor[compared](), "doctor": reflect.TypeFor[checkup](),
+	} {
+		s := readSchema(t, name)
+		w := &schemaOf{defs: s["$defs"].(map[string]any)}
+		w.walk(name, s, printed)
+		for _, b := range w.bad {
+			t.Error(b)
+		}
+		w.bad = nil
+		if w.walk("x", s, reflect.TypeFor[struct {
+			Answer int `json:"answer"`
+			Other  int `json:"other"`
+		}]()); len(w.bad) < 3 {
+			t.Errorf("%s against another struct: got only %q", name, w.bad)
+		}
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/docker/api/types/system"
+
 	"satchel/runner"
+	"satchel/runner/probe"
 	"satchel/runner/sandbox/syscalls"
 )
 
@@ -14,6 +17,7 @@ import (
 type daemon struct {
 	machine string // its architecture, as uname says it
 	cpus    int
+	info    system.Info
 	filter  string // the system call filter to hand it; "" keeps its own
 }
 
@@ -27,15 +31,16 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	host := e.client.DaemonHost()
 	info, err := e.client.Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
+		return nil, explain(fmt.Errorf("asking the docker daemon at %s: %w", host, err), host)
 	}
 	if info.OSType != "linux" {
-		return nil, fmt.Errorf("the docker daemon at %s runs %s containers: switch it to Linux containers", host, runner.Printable(info.OSType))
+		return nil, probe.Mend(fmt.Errorf("the docker daemon at %s runs %s containers", host, runner.Printable(info.OSType)), probe.Advise("switch it to Linux containers"))
 	}
 	if !slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") }) {
-		return nil, fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host)
+		return nil, probe.Mend(fmt.Errorf("the docker daemon at %s has no system call filters (seccomp), without which a virtual machine's containers can reach its host", host),
+			probe.Advise("its kernel must have CONFIG_SECCOMP_FILTER, and its configuration must not turn seccomp off"))
 	}
-	d := &daemon{machine: machineName(info.Architecture), cpus: info.NCPU}
+	d := &daemon{machine: machineName(info.Architecture), cpus: info.NCPU, info: info}
 	version, err := e.client.ServerVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)

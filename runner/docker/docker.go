@@ -31,6 +31,7 @@ import (
 
 	"satchel/manifest"
 	"satchel/runner"
+	"satchel/runner/probe"
 )
 
 // Labels of what the engine makes, after "org." and the engine's name.
@@ -100,20 +101,7 @@ func (e *Engine) Name() string { return "docker" }
 func (e *Engine) label(name string) string { return "org." + e.options.Name + name }
 
 // Check reports whether the daemon answers and can run the init.
-func (e *Engine) Check(ctx context.Context) error {
-	f, err := e.initFile()
-	if err != nil {
-		return err
-	}
-	d, err := e.knowDaemon(ctx)
-	if err != nil {
-		return err
-	}
-	if d.machine != f.machine {
-		return fmt.Errorf("the docker daemon at %s is a %s machine, and this satchel is built for %s", e.client.DaemonHost(), d.machine, f.machine)
-	}
-	return nil
-}
+func (e *Engine) Check(ctx context.Context) error { return probe.First(ctx, e.Probes()) }
 
 // Environment looks a kept environment up by the image's name, and believes
 // its labels only if they name the key.

@@ -28,7 +28,8 @@ type boot struct {
 	Sudo      bool   `json:"sudo,omitempty"`      // set-id programs give rights
 	Rehearse  bool   `json:"rehearse,omitempty"`  // do everything but start the init
 
-	dates map[string]unix.Timespec // of the root's folders that the engine writes to
+	overlaid bool                     // the root is an overlay, not a copy
+	dates    map[string]unix.Timespec // of the root's folders that the engine writes to
 }
 
 // File descriptors that the host hands over, besides the standard three.
@@ -124,9 +125,24 @@ func (b *boot) execute() error {
 		return errors.New("satchel has ended")
 	}
 	if b.Rehearse {
-		os.Exit(0)
+		return b.tell()
 	}
 	return executeInit()
+}
+
+// overlaid is what a rehearsal says of an environment that was not copied.
+const overlaid = "overlay"
+
+// tell ends a rehearsal where the init would begin.
+func (b *boot) tell() error {
+	if err := unix.Access(hidden+"/init", unix.X_OK); err != nil {
+		return fmt.Errorf("starting programs from the state folder: %w (its file system is mounted noexec?)", err)
+	}
+	if b.overlaid {
+		fmt.Print(overlaid)
+	}
+	os.Exit(0)
+	return nil
 }
 
 // executeInit hands the process to the container's init: three open files, an

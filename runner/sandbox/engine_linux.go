@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"satchel/manifest"
 	"satchel/runner"
+	"satchel/runner/probe"
 )
 
 // Engine starts containers made of namespaces. It is safe for use by several
@@ -29,8 +31,9 @@ type Engine struct {
 	copied string    // path of the copy
 	err    error
 
-	rehearsed sync.Once // without root
+	rehearsed sync.Once
 	refusal   error
+	trial     trial
 }
 
 var _ runner.Engine = (*Engine)(nil)
@@ -51,46 +54,55 @@ func New(o Options) (*Engine, error) {
 func (e *Engine) Name() string { return "sandbox" }
 
 // Check reports what is missing on this machine; nil if nothing is.
-func (e *Engine) Check(ctx context.Context) error {
-	if err := checkStatic(e.init); err != nil {
-		return err
-	}
-	if err := checkKernel(); err != nil {
-		return err
-	}
-	if err := e.prepare(); err != nil || e.ids == nil {
-		return err
-	}
-	e.rehearsed.Do(func() { e.refusal = e.rehearse(ctx) })
+func (e *Engine) Check(ctx context.Context) error { return probe.First(ctx, e.Probes()) }
+
+// rehearse makes a container that starts nothing, once. There is too much that
+// may be forbidden to ask for it piece by piece.
+func (e *Engine) rehearse(ctx context.Context) error {
+	e.rehearsed.Do(func() {
+		p, err := e.start(ctx, runner.Container{Memory: trialMemory, CPUs: 1}, true)
+		if err != nil {
+			e.refusal = fmt.Errorf("trying a sandbox: %w", err)
+			return
+		}
+		said, rerr := io.ReadAll(io.LimitReader(p.Stdout(), 64))
+		_, err = p.Wait()
+		e.trial = trial{overlay: string(said) == overlaid, held: p.held, unheld: p.held != p.want}
+		e.refusal = errors.Join(rerr, err, p.Close())
+	})
 	return e.refusal
 }
 
-// rehearse makes a container that starts nothing. Without root there is too
-// much that may be forbidden to ask for it piece by piece.
-func (e *Engine) rehearse(ctx context.Context) error {
-	p, err := e.start(ctx, runner.Container{}, true)
-	if err != nil {
-		return fmt.Errorf("trying a sandbox: %w", err)
-	}
-	_, err = p.Wait()
-	return errors.Join(err, p.Close())
+// trialMemory is what gitian gives a script, in bytes.
+const trialMemory = 2000 << 20
+
+// A trial is what a rehearsal has shown besides that there are containers.
+type trial struct {
+	overlay bool   // environments need not be copied
+	held    limits // by control groups
+	unheld  bool   // some are not
 }
 
 // prepare makes the folders, copies the init and sweeps what killed programs left.
 func (e *Engine) prepare() error {
+	if err := e.folders(); err != nil {
+		return err
+	}
+	if err := e.knowIDs(); err != nil {
+		return err
+	}
+	return e.sweep()
+}
+
+// folders makes the folders and copies the init.
+func (e *Engine) folders() error {
 	for _, d := range []string{e.dir, e.path("init"), e.path("environments"), e.path("runs")} {
 		if err := privateDir(d); err != nil {
 			return err
 		}
 	}
-	if err := e.knowIDs(); err != nil {
-		return err
-	}
 	e.once.Do(func() { e.copied, e.err = copyInit(e.init, e.path("init")) })
-	if e.err != nil {
-		return e.err
-	}
-	return e.sweep()
+	return e.err
 }
 
 // knowIDs finds out once who the container's users are on this machine.
@@ -101,7 +113,7 @@ func (e *Engine) knowIDs() error {
 			return
 		}
 		if e.ids, e.idsErr = findIDs(); e.idsErr != nil {
-			e.idsErr = fmt.Errorf("making a sandbox without root: %w; or run as root, or use --engine docker", e.idsErr)
+			e.idsErr = fmt.Errorf("making a sandbox without root: %w", e.idsErr)
 		}
 	})
 	return e.idsErr

@@ -92,6 +92,9 @@ func (e *Engine) errand(ctx context.Context, what errand) (answer errandAnswer, 
 	return answer, nil
 }
 
+// noErrand is the status of a program that was told no errand.
+const noErrand = 124
+
 // runErrand does what it reads and says how it went.
 func runErrand(in io.Reader, out io.Writer) int {
 	var what errand
@@ -99,7 +102,7 @@ func runErrand(in io.Reader, out io.Writer) int {
 	err := json.NewDecoder(in).Decode(&what)
 	switch {
 	case err != nil: // its starter has failed, and says why
-		return 125
+		return noErrand
 	case what.Remove != "":
 		err = removeTree(what.Parent, what.Remove)
 	case what.Measure != "":

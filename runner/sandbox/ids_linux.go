@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"satchel/runner/probe"
 )
 
 // lastID is the highest user and group id that a container's files may have:
@@ -57,13 +59,42 @@ func findIDs() (*ids, error) {
 		spans, have := fill(kind.own, ranges)
 		if have < lastID {
 			name := names[len(names)-1]
-			return nil, fmt.Errorf("a system has users and groups up to %d, and %s gives %s %d ids besides the own one: "+
-				"as root, run usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s (ranges that no other line has)",
-				lastID, kind.file, name, have, name)
+			return nil, probe.Mend(fmt.Errorf("a system has users and groups up to %d, and %s gives %s %d ids besides the own one",
+				lastID, kind.file, name, have), addIDs(name))
 		}
 		*kind.to = spans
 	}
 	return &m, nil
+}
+
+// addIDs is the command that gives a user ranges that nobody has.
+func addIDs(name string) probe.Remedy {
+	from := int64(100000)
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		if f, err := os.Open(file); err == nil {
+			from = max(from, firstFree(f))
+			f.Close()
+		}
+	}
+	r := fmt.Sprintf("%d-%d", from, from+lastID+1)
+	return probe.Command("usermod --add-subuids " + r + " --add-subgids " + r + " " + name)
+}
+
+// firstFree is the first id after all ranges of a file like subuid(5), whoever
+// has them; lines that say nothing are passed over.
+func firstFree(r io.Reader) (next int64) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		f := strings.Split(strings.TrimSpace(s.Text()), ":")
+		if len(f) != 3 {
+			continue
+		}
+		first, err1 := strconv.ParseUint(f[1], 10, 32)
+		count, err2 := strconv.ParseUint(f[2], 10, 32)
+		if end := first + count; err1 == nil && err2 == nil && end < 1<<32-1<<17 {
+			next = max(next, int64(end))
+		}
+	}
+	return next
 }
 
 // parseSubIDs returns the ranges of subuid(5) that belong to one of the names.
@@ -142,7 +173,7 @@ func mapper(program string) (string, error) {
 			return dir + "/" + program, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not installed: it is in the package uidmap (or shadow-utils)", program)
+	return "", probe.Mend(fmt.Errorf("%s is not installed", program), probe.Install("uidmap", "shadow-utils")...)
 }
 
 // privileged tells whether this process can make namespaces without a user
@@ -169,8 +200,8 @@ func enoughIDs() error {
 			return nil // a kernel without user namespaces
 		}
 		if have := mapped(string(text)); have <= lastID {
-			return fmt.Errorf("a system has users and groups up to %d, and %s gives this root those below %d: "+
-				"run satchel outside of this user namespace, as root or as an ordinary user", lastID, file, have)
+			return probe.Mend(fmt.Errorf("a system has users and groups up to %d, and %s gives this root those below %d", lastID, file, have),
+				probe.Advise("run satchel outside of this user namespace, as root or as an ordinary user"), otherEngine())
 		}
 	}
 	return nil

@@ -15,12 +15,27 @@ func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {
 		return nil, err
 	}
 	b.Lower = e.path("environments", c.Environment.Hex(), rootName)
-	if b.Root, err = r.mkdir("merged", 0o755); err != nil {
+	return b, b.layers(r)
+}
+
+// layTrial lays an empty environment, for a container that starts nothing.
+func (e *Engine) layTrial(r *run, c runner.Container) (*boot, error) {
+	b := &boot{Init: e.copied, Hostname: c.Hostname, Sudo: e.sudo, UserNS: e.ids != nil || inUserNamespace(), Rehearse: true}
+	var err error
+	if b.Lower, err = r.mkdir(rootName, 0o755); err != nil {
 		return nil, err
+	}
+	return b, b.layers(r)
+}
+
+// layers makes the folders of an overlay in the run's own.
+func (b *boot) layers(r *run) (err error) {
+	if b.Root, err = r.mkdir("merged", 0o755); err != nil {
+		return err
 	}
 	if b.Upper, err = r.mkdir("upper", 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	b.Work, err = r.mkdir("work", 0o700)
-	return b, err
+	return err
 }

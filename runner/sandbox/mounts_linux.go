@@ -75,6 +75,7 @@ func (b *boot) mountRoot() error {
 		if overlay = err == nil; !overlay && !overlayRefused(err) {
 			return err
 		}
+		b.overlaid = overlay
 		if !overlay {
 			if err := copyTree(b.Lower, b.Root); err != nil {
 				return err

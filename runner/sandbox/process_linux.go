@@ -52,11 +52,14 @@ func (e *Engine) start(ctx context.Context, c runner.Container, rehearse bool) (
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	b, err := e.lay(r, c)
+	lay := e.lay
+	if rehearse {
+		lay = e.layTrial
+	}
+	b, err := lay(r, c)
 	if err != nil {
 		return nil, err
 	}
-	b.Rehearse = rehearse
 	if err := p.launch(ctx, b, limits{memory: c.Memory, processes: c.Processes, cpus: int64(c.CPUs)}); err != nil {
 		return nil, err
 	}
@@ -73,6 +76,8 @@ type process struct {
 	stdout *os.File
 	stderr runner.Tail
 	groups []group
+	want   limits
+	held   limits      // of want, those that groups enforce
 	stop   func() bool // of the context's hook
 
 	cause    atomic.Pointer[error] // why the context ended
@@ -180,6 +185,7 @@ func (p *process) hand(b *boot, want limits, to *os.File) error {
 			held = limits{} // it holds nobody
 		}
 	}
+	p.want, p.held = want, held
 	if held.processes != want.processes {
 		b.Processes = want.processes
 	}

@@ -8,10 +8,11 @@ import (
 
 	"satchel/manifest"
 	"satchel/runner"
+	"satchel/runner/probe"
 )
 
 // errSystem is all that this engine has to say on other systems.
-var errSystem = errors.New("the sandbox engine needs Linux: use --engine docker with Docker Desktop, Podman or a remote engine")
+var errSystem = probe.Mend(errors.New("the sandbox engine needs Linux"), probe.Advise("use --engine docker with Docker Desktop, Podman or a remote engine"))
 
 // Engine cannot work on this system; every method says so.
 type Engine struct{}
@@ -27,6 +28,12 @@ func (*Engine) Name() string { return "sandbox" }
 
 // Check says that the engine needs Linux.
 func (*Engine) Check(context.Context) error { return errSystem }
+
+// Probes is one that fails.
+func (*Engine) Probes() []probe.Probe {
+	return []probe.Probe{{Name: "kernel", Why: "containers are made of Linux's namespaces",
+		Try: func(context.Context) (string, error) { return "", errSystem }}}
+}
 
 // Environment finds nothing.
 func (*Engine) Environment(context.Context, manifest.Digest) (runner.Environment, bool, error) {
