@@ -17,6 +17,13 @@ type cleanCmd struct {
 	JSON      bool          `name:"json" help:"Print what was removed as JSON."`
 }
 
+// cleaned is what --json prints.
+type cleaned struct {
+	DryRun bool   `json:"dryRun"` // nothing was removed
+	Size   int64  `json:"size"`   // bytes of all items together
+	Items  []kept `json:"items"`
+}
+
 // kept is something that satchel made: of an engine, a prepared environment, a
 // copy of the init, what a killed run left; of none, what indexes say.
 type kept struct {
@@ -121,14 +128,16 @@ func dockerItems(ctx context.Context, e *docker.Engine) (list []kept, err error)
 }
 
 func (c *cleanCmd) print(ui *ui, gone []kept) error {
-	if c.JSON {
-		return ui.json(gone)
-	}
-	t := newTable(ui.out)
 	total := int64(0)
 	for _, k := range gone {
-		t.row(k.Engine, k.Kind, k.Name, bytesText(k.Size), k.Made.Format(time.DateTime))
 		total += k.Size
+	}
+	if c.JSON {
+		return ui.json(cleaned{c.DryRun, total, gone})
+	}
+	t := newTable(ui.out)
+	for _, k := range gone {
+		t.row(k.Engine, k.Kind, k.Name, bytesText(k.Size), k.Made.Format(time.DateTime))
 	}
 	if err := t.Flush(); err != nil {
 		return err

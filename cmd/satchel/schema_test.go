@@ -79,7 +79,7 @@ func readSchema(t *testing.T, name string) map[string]any {
 // TestSchemas: docs say what the verbs print with --json.
 func TestSchemas(t *testing.T) {
 	for name, printed := range map[string]reflect.Type{
-		"compare": reflect.TypeFor[compared](), "doctor": reflect.TypeFor[checkup](),
+		"compare": reflect.TypeFor[compared](), "doctor": reflect.TypeFor[checkup](), "clean": reflect.TypeFor[cleaned](),
 	} {
 		s := readSchema(t, name)
 		w := &schemaOf{defs: s["$defs"].(map[string]any)}

@@ -26,14 +26,14 @@ type Item struct {
 // Items lists all that engines of this name have made, whichever satchel did;
 // sorted by kind and name.
 func (e *Engine) Items(ctx context.Context) ([]Item, error) {
-	containers, err := e.runs(ctx)
+	containers, err := e.runs(ctx, true)
 	if err != nil {
 		return nil, fmt.Errorf("listing containers: %w", err)
 	}
 	var items []Item
 	for _, c := range containers {
 		owner := c.Labels[e.label(labelOwner)]
-		items = append(items, Item{Kind: "run", Name: c.Labels[e.label(labelRun)], Made: time.Unix(c.Created, 0), id: c.ID,
+		items = append(items, Item{Kind: "run", Name: c.Labels[e.label(labelRun)], Size: c.SizeRw, Made: time.Unix(c.Created, 0), id: c.ID,
 			Live: c.State == "running" && !ownerGone(owner)})
 	}
 	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", e.label(labelInit)))})

@@ -13,7 +13,7 @@ import (
 // Runs returns the names of the daemon's containers that satchel has made,
 // running or not; sorted.
 func (e *Engine) Runs(ctx context.Context) ([]string, error) {
-	list, err := e.runs(ctx)
+	list, err := e.runs(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("listing containers: %w", err)
 	}
@@ -26,9 +26,10 @@ func (e *Engine) Runs(ctx context.Context) ([]string, error) {
 }
 
 // runs lists the containers with our label whose name is the label's value:
-// a container made from an image of ours by somebody else is not ours.
-func (e *Engine) runs(ctx context.Context) ([]container.Summary, error) {
-	list, err := e.client.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", e.label(labelRun)))})
+// a container made from an image of ours by somebody else is not ours. To know
+// how much they have written takes the daemon time.
+func (e *Engine) runs(ctx context.Context, sizes bool) ([]container.Summary, error) {
+	list, err := e.client.ContainerList(ctx, container.ListOptions{All: true, Size: sizes, Filters: filters.NewArgs(filters.Arg("label", e.label(labelRun)))})
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (e *Engine) sweepOnce(ctx context.Context) {
 	if swept {
 		return
 	}
-	list, err := e.runs(ctx)
+	list, err := e.runs(ctx, false)
 	if err != nil {
 		return
 	}
