@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"satchel/runner/docker"
@@ -14,6 +15,7 @@ type cleanCmd struct {
 	DryRun    bool          `help:"Only say what would be removed."`
 	OlderThan time.Duration `help:"Keep what was made since, such as 72h ago." placeholder:"TIME"`
 	Engine    string        `help:"Whose things: ${enum}." enum:"all,sandbox,docker" default:"all"`
+	Kind      []string      `help:"Only these kinds: ${enum}." enum:"run,environment,init,index" placeholder:"KIND,..."`
 	JSON      bool          `name:"json" help:"Print what was removed as JSON."`
 }
 
@@ -58,7 +60,7 @@ func (c *cleanCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	gone := []kept{}
 	var problems []error
 	for _, k := range items {
-		if k.live || c.OlderThan > 0 && time.Since(k.Made) < c.OlderThan {
+		if len(c.Kind) > 0 && !slices.Contains(c.Kind, k.Kind) || k.live || c.OlderThan > 0 && time.Since(k.Made) < c.OlderThan {
 			continue
 		}
 		if !c.DryRun {

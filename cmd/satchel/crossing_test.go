@@ -66,6 +66,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("silent", c.silent)
 	t.Run("overheads", c.overheads)
 	t.Run("doctor", c.doctor)
+	t.Run("seeds", c.seeds)
 	t.Run("clean", c.clean)
 }
 
