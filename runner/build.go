@@ -27,6 +27,9 @@ type build struct {
 	started time.Time // by the run's clock; zero if it has none, or an earlier run did it
 	done    *finished // nil until it is
 	told    bool      // done may be looked at by others
+
+	seen     guest.Seen        // by the script
+	unvaried map[string]string // what was not varied, and why
 }
 
 // step tells what happens now.
@@ -59,6 +62,7 @@ func (b *build) carryOut(ctx context.Context, stage string) error {
 	if err != nil {
 		return err
 	}
+	b.run.vary.plan(&plan)
 	results, err := newCollector(b.dir(stage))
 	if err != nil {
 		return err
@@ -90,7 +94,9 @@ func (b *build) carryOut(ctx context.Context, stage string) error {
 
 // container is what the script runs in.
 func (b *build) container(env Environment) Container {
-	return Container{Environment: env.Key, Hostname: hostname, Memory: b.run.Options.Memory << 20, CPUs: b.run.Options.Jobs}
+	c := Container{Environment: env.Key, Hostname: hostname, Memory: b.run.Options.Memory << 20, CPUs: b.run.Options.Jobs}
+	b.run.vary.container(&c)
+	return c
 }
 
 // live returns a writer to log that tells the run's Output, too. flush tells
@@ -161,6 +167,7 @@ func (b *build) script(ctx context.Context, proc Process, plan guest.Build, keep
 	out, err := converse(ctx, proc, guest.Plan{Build: &plan}, b.run.inputs(plan, keep), handlers{log: live, step: b.step, tar: pw})
 	pw.CloseWithError(err)
 	uerr := <-unpacked
+	b.seen, b.unvaried = out.Seen, out.Unvaried
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

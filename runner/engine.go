@@ -41,6 +41,9 @@ type Container struct {
 	Memory      int64 // bytes; 0: no limit of its own
 	Processes   int64 // at the most; 0: the engine's default
 	CPUs        int   // as much time as so many give; 0: no limit
+	// Uptime is by how many seconds the machine seems to have run longer than it has.
+	// An engine that cannot do that does not: nothing may depend on it.
+	Uptime int64
 }
 
 // Exhausted says which limits a container has run into, as far as the kernel

@@ -43,6 +43,7 @@ type Run struct {
 	Output func(target, line string)
 
 	locks locks
+	vary  vary // of the second build of Twice
 
 	// For the provenance.
 	Bundle  manifest.Digest  // the bundle's identity
@@ -83,6 +84,11 @@ func (r *Run) Do(ctx context.Context) (built []Built, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.do(ctx, builds)
+}
+
+// do builds what has been planned.
+func (r *Run) do(ctx context.Context, builds []*build) (built []Built, err error) {
 	if err := freeFor(r.Result); err != nil {
 		return nil, err
 	}

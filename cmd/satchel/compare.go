@@ -11,6 +11,7 @@ import (
 
 	"satchel/bundle/sigs"
 	"satchel/manifest/compare"
+	"satchel/runner"
 )
 
 type compareCmd struct {
@@ -31,6 +32,8 @@ type compared struct {
 	Answer    compare.Answer    `json:"answer"`    // the worst of all
 	Threshold int               `json:"threshold"` // 0: signatures were not asked for
 	Reports   []*compare.Report `json:"reports"`
+	// Inside is of two results with their out folders beside them.
+	Inside []runner.Inside `json:"inside,omitempty"`
 }
 
 // Run compares, prints, and ends with the exit code that says how it came out.
@@ -65,10 +68,15 @@ func (c *compareCmd) Run(ctx context.Context, ui *ui) error {
 		return err
 	}
 	out.Answer = worst(out.Reports)
+	if out.Inside, err = inside(ctx, sets, out.Reports); err != nil {
+		return err
+	}
 	if c.JSON {
 		if err := ui.json(out); err != nil {
 			return err
 		}
+	} else if err := printInside(ui, out.Inside); err != nil {
+		return err
 	}
 	if c.HTML != "" {
 		if err := writePage(c.HTML, out.Reports); err != nil {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"satchel/runner"
 	"satchel/runner/guest"
 	"satchel/runner/sandbox"
 )
@@ -55,7 +57,7 @@ func command(args []string, ui *ui) int {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("satchel"), kong.Description("Carry a whole deterministic build across an air gap."),
-		kong.Vars{"version": version()}, kong.UsageOnError(), kong.Writers(ui.out, ui.err),
+		kong.Vars{"version": version(), "variations": strings.Join(runner.Variations(), ", ")}, kong.UsageOnError(), kong.Writers(ui.out, ui.err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return ui.fail(err)

@@ -28,6 +28,7 @@ type runCmd struct {
 	AllowSudo bool   `help:"Let scripts become root in their container, if their descriptor has sudo: true."`
 	LogLevel  string `help:"What is told of the builds: ${enum}." enum:"steps,output" default:"steps"`
 	Times     bool   `help:"Begin each line that is told with the time of day (UTC); log files have none."`
+	twiceFlags
 	trustFlags
 }
 
@@ -35,6 +36,9 @@ type runCmd struct {
 func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if c.Jobs < 1 || c.Memory < 1 || c.Parallel < 1 {
 		return fmt.Errorf("%w: -j, -m and --parallel want a positive number", errUsage)
+	}
+	if err := c.twiceFlags.check(c.Resume); err != nil {
+		return err
 	}
 	ui.times = c.Times
 	v, _, err := open(ctx, ui, c.Bundle, c.trustFlags)
@@ -64,6 +68,9 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	}
 	if c.LogLevel == "output" {
 		run.Output = func(_, line string) { ui.Step(line) }
+	}
+	if c.Twice {
+		return c.twice(ctx, ui, &run, expected)
 	}
 	built, err := run.Do(ctx)
 	if err != nil {

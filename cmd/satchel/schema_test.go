@@ -8,17 +8,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"satchel/runner"
 )
 
 // schemaOf walks a Go type beside a schema and lists where they part: names,
 // which of them may be missing, and kinds.
 type schemaOf struct {
 	defs map[string]any
+	seen map[string]bool // of defs, which may hold themselves
 	bad  []string
 }
 
 func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	if ref, ok := s["$ref"].(string); ok {
+		if w.seen[ref+t.String()] {
+			return
+		}
+		w.seen[ref+t.String()] = true
 		s = w.defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
 	}
 	if t.Kind() == reflect.Pointer {
@@ -26,7 +33,7 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	}
 	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer", reflect.Int64: "integer", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Struct: "object"}
 	want := kinds[t.Kind()]
-	if t.String() == "time.Time" {
+	if n := t.String(); n == "time.Time" || n == "manifest.Digest" {
 		want = "string"
 	}
 	if s["type"] != want {
@@ -46,6 +53,9 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 			continue
 		}
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		p, ok := properties[name].(map[string]any)
 		if !ok {
 			w.bad = append(w.bad, path+": the schema lacks "+name)
@@ -80,9 +90,10 @@ func readSchema(t *testing.T, name string) map[string]any {
 func TestSchemas(t *testing.T) {
 	for name, printed := range map[string]reflect.Type{
 		"compare": reflect.TypeFor[compared](), "doctor": reflect.TypeFor[checkup](), "clean": reflect.TypeFor[cleaned](),
+		"twice": reflect.TypeFor[runner.Doubled](),
 	} {
 		s := readSchema(t, name)
-		w := &schemaOf{defs: s["$defs"].(map[string]any)}
+		w := &schemaOf{defs: s["$defs"].(map[string]any), seen: map[string]bool{}}
 		w.walk(name, s, printed)
 		for _, b := range w.bad {
 			t.Error(b)

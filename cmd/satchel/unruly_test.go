@@ -41,6 +41,14 @@ echo done > $OUTDIR/done.txt`,
 	"cached": `
 cat $GBUILD_COMMON_CACHE/count $GBUILD_PACKAGE_CACHE/deep/own 2>/dev/null | tee $OUTDIR/seen || true
 echo common >> $GBUILD_COMMON_CACHE/count; mkdir -p $GBUILD_PACKAGE_CACHE/deep; echo own >> $GBUILD_PACKAGE_CACHE/deep/own`,
+	"varied": `
+date > $OUTDIR/date; hostname > $OUTDIR/host; nproc > $OUTDIR/processors; uname -r > $OUTDIR/kernel; echo $$ > $OUTDIR/process
+mkdir d; touch d/a d/b d/c; ls -U d > $OUTDIR/listing; tar --mtime=@0 -cf $OUTDIR/order.tar d; touch -d @0 d; tar -czf $OUTDIR/times.tar.gz d
+perl -e 'print \%ENV' > $OUTDIR/address; cut -d. -f1 /proc/uptime > $OUTDIR/uptime; mktemp -u > $OUTDIR/path; echo $NUM_MEM > $OUTDIR/memory`,
+	"steady": `
+mkdir d; touch d/a d/b d/c; tar --sort=name --mtime=@$SOURCE_DATE_EPOCH -cf $OUTDIR/x.tar d; ls -R / 2>/dev/null | grep -c . > /dev/null
+hostname > /dev/null; find . | sort > $OUTDIR/list; find /usr/share/doc -name copyright | LC_ALL=C sort | sha256sum > $OUTDIR/sum; rm -r d; ls -A > $OUTDIR/left`,
+	"second":   `[ $NUM_PROCS = 2 ] && echo x > $OUTDIR/x`,
 	"hungry":   `perl -e '$x = "x" x (3 << 30)' > $OUTDIR/x`,
 	"forks":    `perl -e 'while (1) { my $p = fork; die "fork: $!" unless defined $p; sleep 1000 unless $p }'`,
 	"newline":  `touch "$OUTDIR/$(printf 'a\nb')"`,

@@ -69,6 +69,23 @@ type Internal struct {
 	Jobs   int    `json:"jobs"`
 	Memory int64  `json:"memoryMiB"`
 	Sudo   bool   `json:"sudo,omitempty"` // the script could become root inside
+	Twice  *Twice `json:"twice,omitempty"`
+}
+
+// Twice says that it was built a second time, and with what otherwise.
+type Twice struct {
+	Same   bool        `json:"same"` // the outputs of both builds
+	Varied []Variation `json:"varied"`
+}
+
+// Variation is something that the second build had otherwise than the first; or, with
+// Why, what it had not, and why it could not be.
+type Variation struct {
+	Name   string `json:"name"`             // "host-name", as --same takes it
+	What   string `json:"what"`             // for people
+	First  string `json:"first,omitempty"`  // what the first build had
+	Second string `json:"second,omitempty"` // and the second
+	Why    string `json:"why,omitempty"`
 }
 
 // RunDetails is who built, when, and what else came of it.

@@ -127,11 +127,11 @@ type work struct {
 	ctx    context.Context
 	left   int64 // bytes that may still be unpacked
 	spools []io.Closer
-	shapes []shape
+	shapes []shape // made when they are needed
 }
 
 func (e *Explainer) begin(ctx context.Context) *work {
-	w := &work{Explainer: e, Limits: e.Limits.withDefaults(), ctx: ctx, shapes: shapes()}
+	w := &work{Explainer: e, Limits: e.Limits.withDefaults(), ctx: ctx}
 	w.left = w.Limits.Unpacked
 	return w
 }

@@ -439,3 +439,42 @@ same: mode: mode [-rw-r--r--|-rwxr-xr-x]
 		t.Errorf("the same: got %v, %v", found, err)
 	}
 }
+
+// TestDiffoscope compares with the reference: of the same pairs, diffoscope names the same
+// pieces.
+func TestDiffoscope(t *testing.T) {
+	if _, err := exec.LookPath("diffoscope"); err != nil {
+		t.Skip("diffoscope is not installed")
+	}
+	a, b := t.TempDir(), t.TempDir()
+	pair := func(name string, x, y []byte) {
+		for dir, text := range map[string][]byte{a: x, b: y} {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	two := func(text string) []entry { return []entry{plain("same-piece", "s"), plain("other-piece", text)} }
+	pair("a.tar", tarOf(tar.FormatGNU, two("1\n")...), tarOf(tar.FormatGNU, two("2\n")...))
+	pair("b.tar.gz", gz(9, gzip.Header{}, tarOf(tar.FormatPAX, two("1\n")...)), gz(9, gzip.Header{}, tarOf(tar.FormatPAX, two("2\n")...)))
+	pair("c.zip", zipOf(time.Unix(firstTime, 0), zip.Deflate, two("1\n")...), zipOf(time.Unix(firstTime, 0), zip.Deflate, two("2\n")...))
+	pair("d.tar.xz", xzOf(tarOf(tar.FormatGNU, two("1\n")...)), xzOf(tarOf(tar.FormatGNU, two("2\n")...)))
+	pair("e.txt", []byte("one\ntwo\n"), []byte("one\n2\n"))
+	pair("f-same.tar", tarOf(tar.FormatGNU, two("1\n")...), tarOf(tar.FormatGNU, two("1\n")...))
+	found, err := varied().Trees(t.Context(), a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("diffoscope", "--text", "-", "--no-progress", "--exclude-directory-metadata", "yes", a, b).Output()
+	if err == nil {
+		t.Fatal("diffoscope finds them equal")
+	}
+	if len(found) != 5 {
+		t.Errorf("found\n%s", tell(found, ""))
+	}
+	for name := range strings.FieldsSeq("a.tar b.tar.gz c.zip d.tar.xz e.txt f-same.tar same-piece other-piece") {
+		if ours, theirs := strings.Contains(tell(found, ""), name), strings.Contains(string(out), name+"\n") || strings.Contains(string(out), "\u2500 "+name); ours != theirs {
+			t.Errorf("%s: told here: %v, by diffoscope: %v\n%s\n%s", name, ours, theirs, tell(found, ""), out)
+		}
+	}
+}

@@ -48,6 +48,9 @@ func (w *work) hint(a, b string) string {
 	if h := w.momentHint(digitsAt(a, from), digitsAt(b, from)); h != "" {
 		return h
 	}
+	if w.shapes == nil {
+		w.shapes = shapes()
+	}
 	for _, s := range w.shapes {
 		if overlaps(s.re, a, from, toA) && overlaps(s.re, b, from, toB) {
 			return s.hint

@@ -26,7 +26,8 @@ func (e *Explainer) Trees(ctx context.Context, first, second string) ([]Differen
 		return nil, fmt.Errorf("comparing results: %w", err)
 	}
 	defer rb.Close()
-	t := trees{e: e, a: ra, b: rb}
+	t := trees{work: e.begin(ctx), a: ra, b: rb}
+	defer t.close()
 	la, ea := list(ctx, ra)
 	lb, eb := list(ctx, rb)
 	if err := errors.Join(ea, eb); err != nil {
@@ -35,7 +36,7 @@ func (e *Explainer) Trees(ctx context.Context, first, second string) ([]Differen
 	names := maps.Clone(la)
 	maps.Copy(names, lb)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if err := t.path(ctx, name, la[name], lb[name]); err != nil {
+		if err := t.path(name, la[name], lb[name]); err != nil {
 			return nil, fmt.Errorf("comparing results: %s: %w", name, err)
 		}
 	}
@@ -43,7 +44,7 @@ func (e *Explainer) Trees(ctx context.Context, first, second string) ([]Differen
 }
 
 type trees struct {
-	e      *Explainer
+	*work
 	a, b   *os.Root
 	found  []Difference
 	looked int
@@ -65,9 +66,7 @@ func list(ctx context.Context, root *os.Root) (map[string]fs.FileInfo, error) {
 	return all, err
 }
 
-func (t *trees) path(ctx context.Context, name string, a, b fs.FileInfo) error {
-	w := t.e.begin(ctx)
-	defer w.close()
+func (t *trees) path(name string, a, b fs.FileInfo) error {
 	switch {
 	case b == nil:
 		t.add(Difference{Where: name, Kind: Presence, Text: "only in the first"})
@@ -79,14 +78,14 @@ func (t *trees) path(ctx context.Context, name string, a, b fs.FileInfo) error {
 		x, ea := t.a.Readlink(name)
 		y, eb := t.b.Readlink(name)
 		if x != y {
-			t.add(Difference{Where: name, Kind: Link, Text: "it leads elsewhere", First: clip(x), Second: clip(y), Hint: w.hint(x, y)})
+			t.add(Difference{Where: name, Kind: Link, Text: "it leads elsewhere", First: clip(x), Second: clip(y), Hint: t.hint(x, y)})
 		}
 		return errors.Join(ea, eb)
 	case a.Mode().IsRegular():
 		if a.Mode().Perm() != b.Mode().Perm() {
 			t.add(Difference{Where: name, Kind: Mode, Text: "mode", First: a.Mode().Perm().String(), Second: b.Mode().Perm().String()})
 		}
-		return t.contents(w, name, a.Size(), b.Size())
+		return t.contents(name, a.Size(), b.Size())
 	}
 	return nil
 }
@@ -94,7 +93,7 @@ func (t *trees) path(ctx context.Context, name string, a, b fs.FileInfo) error {
 func (t *trees) add(d Difference) { t.found = append(t.found, d) }
 
 // contents explains one file; after so many, it only tells that it differs.
-func (t *trees) contents(w *work, name string, sizeA, sizeB int64) error {
+func (t *trees) contents(name string, sizeA, sizeB int64) error {
 	fa, err := t.a.Open(name)
 	if err != nil {
 		return err
@@ -106,14 +105,15 @@ func (t *trees) contents(w *work, name string, sizeA, sizeB int64) error {
 	}
 	defer fb.Close()
 	a, b := part{io.ReaderAt(fa), sizeA}, part{io.ReaderAt(fb), sizeB}
-	if t.looked >= w.Files {
-		at, err := w.firstDifference(a, b)
+	if t.looked >= t.Files {
+		at, err := t.firstDifference(a, b)
 		if err == nil && at >= 0 {
-			t.add(Difference{Where: name, Kind: Limit, Text: fmt.Sprintf("it differs, first at byte %#x; only %d files are looked into", at, w.Files)})
+			t.add(Difference{Where: name, Kind: Limit, Text: fmt.Sprintf("it differs, first at byte %#x; only %d files are looked into", at, t.Files)})
 		}
 		return err
 	}
-	d, err := w.file(name, 0, a, b)
+	t.left = t.Unpacked // each file has all of it
+	d, err := t.file(name, 0, a, b)
 	if d != nil {
 		t.looked++
 		t.add(*d)

@@ -94,7 +94,8 @@ func askedPipe() (ears, mouth *os.File, err error) {
 // listen takes the descriptor that the script's process sends before it becomes
 // bash, and answers on it. A kernel that cannot report gives none; then names are noted, and
 // addresses are not.
-func (a *asked) listen(ears *os.File, script watch.Process) (ended func(), err error) {
+// listed is told at the end how often folders were listed backwards, and as ever.
+func (a *asked) listen(ears *os.File, script watch.Process, listed func(backwards, ever int)) (ended func(), err error) {
 	a.mu.Lock()
 	a.script = &script
 	a.mu.Unlock()
@@ -112,7 +113,11 @@ func (a *asked) listen(ears *os.File, script watch.Process) (ended func(), err e
 		unix.Close(fd)
 		return forget, err
 	}
-	return func() { w.Close(); forget() }, nil
+	return func() {
+		w.Close()
+		forget()
+		listed(w.Listed())
+	}, nil
 }
 
 // receiveFD waits for the one message of sendReports; -1 means that it holds none.
@@ -148,12 +153,13 @@ const reportFD = 3
 
 // sendReports makes this thread, which is to become the script, report the
 // addresses that it names, and sends the descriptor for that. It is sent by another
-// thread, for to send is such a call.
-func sendReports() error {
+// thread, for to send is such a call. backwards has it report when folders are
+// listed, too.
+func sendReports(backwards bool) error {
 	unix.CloseOnExec(reportFD)
 	var rights []byte
 	if watch.Usable() {
-		if fd, err := watch.Filter(); err == nil { // else a kernel without, or another watcher's
+		if fd, err := watch.Filter(backwards); err == nil { // else a kernel without, or another watcher's
 			rights = unix.UnixRights(fd)
 		}
 	}

@@ -37,8 +37,9 @@ func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Out
 		return Outcome{Error: err.Error()}
 	}
 	defer refuser.Close()
-	code, err := placeAndRun(ctx, b, in, frames, asked)
-	out := Outcome{Exit: code, Wanted: asked.List()}
+	v := newVariation(b)
+	code, err := placeAndRun(ctx, b, in, frames, asked, v)
+	out := Outcome{Exit: code, Wanted: asked.List(), Unvaried: v.not, Seen: v.seen}
 	out.OutOfMemory = counted(oomFiles[:])
 	out.OutOfProcesses = counted(refusedFiles[:])
 	if err != nil {
@@ -47,7 +48,7 @@ func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Out
 	return out
 }
 
-func placeAndRun(ctx context.Context, b *Build, in *tar.Reader, frames *Frames, asked *asked) (int, error) {
+func placeAndRun(ctx context.Context, b *Build, in *tar.Reader, frames *Frames, asked *asked, v *variation) (int, error) {
 	frames.Step("Preparing build environment")
 	if err := makeHome(b); err != nil {
 		return 0, err
@@ -73,8 +74,11 @@ func placeAndRun(ctx context.Context, b *Build, in *tar.Reader, frames *Frames, 
 	if err := allowSudo(b, "/etc/sudoers.d"); err != nil {
 		return 0, err
 	}
+	if err := v.prepare(ctx); err != nil {
+		return 0, err
+	}
 	frames.Step("Running build script (log in logs/%s)", b.Log)
-	code, err := runScript(ctx, b, frames, asked)
+	code, err := runScript(ctx, b, frames, asked, v)
 	if err != nil || code != 0 {
 		return code, err
 	}

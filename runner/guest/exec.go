@@ -29,7 +29,7 @@ const perLinux32 = 0x0008
 // runScript feeds the script to bash -x as the build user and waits for it.
 // When bash has ended, whatever it left running is killed. The answer is the
 // script's exit status, 128 + signal if a signal ended it.
-func runScript(ctx context.Context, b *Build, frames *Frames, asked *asked) (int, error) {
+func runScript(ctx context.Context, b *Build, frames *Frames, asked *asked, v *variation) (int, error) {
 	feed, err := watch.NewFeed(b.Script)
 	if err != nil {
 		return 0, err
@@ -48,8 +48,9 @@ func runScript(ctx context.Context, b *Build, frames *Frames, asked *asked) (int
 		out:    frames.Writer(KindBuildLog),
 		report: mouth,
 		sudo:   b.Sudo,
+		vary:   v.now,
 		started: func(pid int) (func(), error) {
-			return asked.listen(ears, watch.Process{Pid: pid, Feed: feed})
+			return asked.listen(ears, watch.Process{Pid: pid, Feed: feed}, v.listed)
 		},
 	})
 }
@@ -68,12 +69,16 @@ type userCommand struct {
 	// nothing of it is left; nil: nobody is.
 	started func(pid int) (ended func(), err error)
 	sudo    bool // it may become root again
+	vary    Vary
 }
 
 // Words on the command line of the step before a command.
 const (
-	wordWatched = "watched"
-	wordSudo    = "sudo"
+	wordWatched   = "watched"
+	wordSudo      = "sudo"
+	wordBackwards = "backwards"
+	wordFixed     = "fixed"
+	wordOld       = "old"
 )
 
 func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
@@ -90,6 +95,7 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 	if u.sudo {
 		how += wordSudo
 	}
+	how += u.vary.words()
 	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), how, "--"}, u.argv...)
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	if u.report != nil {
@@ -189,9 +195,12 @@ func execMain(args []string) error {
 		return err
 	}
 	if strings.Contains(args[3], wordWatched) {
-		if err := sendReports(); err != nil {
+		if err := sendReports(strings.Contains(args[3], wordBackwards)); err != nil {
 			return err
 		}
+	}
+	if err := layOut(args[3]); err != nil {
+		return err
 	}
 	argv := args[5:]
 	return fmt.Errorf("starting %s: %w", argv[0], syscall.Exec(argv[0], argv, os.Environ()))

@@ -99,6 +99,33 @@ type Build struct {
 	Log string `json:"log"`
 	// Sudo lets the user become root by sudo without a password.
 	Sudo bool `json:"sudo,omitempty"`
+	// Vary is what is other than in an ordinary build.
+	Vary Vary `json:"vary,omitzero"`
+}
+
+// Vary is what no result may depend on, and a second build has otherwise than the
+// first. What cannot be varied is told in Outcome.Unvaried, and the build goes on.
+type Vary struct {
+	Addresses bool  `json:"addresses,omitempty"` // memory is laid out without chance
+	Kernel    bool  `json:"kernel,omitempty"`    // the kernel calls itself 2.6
+	Listings  bool  `json:"listings,omitempty"`  // folders are listed backwards
+	Pids      int   `json:"pids,omitempty"`      // process numbers are above
+	Uptime    int64 `json:"uptime,omitempty"`    // seconds by which the engine has made the machine older
+}
+
+// Names of the members of Vary, in Outcome.Unvaried.
+const (
+	VaryAddresses = "addresses"
+	VaryKernel    = "kernel"
+	VaryListings  = "listings"
+	VaryPids      = "pids"
+	VaryUptime    = "uptime"
+)
+
+// Seen is what the script could see of where it ran.
+type Seen struct {
+	Kernel string `json:"kernel"` // uname -r
+	CPUs   int    `json:"cpus"`   // nproc
 }
 
 // Source is a git checkout to place at ~/build/Dir. The packs are entries
@@ -134,6 +161,9 @@ type Outcome struct {
 	OutOfProcesses bool `json:"outOfProcesses,omitempty"`
 	// Wanted is what was asked for from outside, Build only; in the order of asking.
 	Wanted []Wanted `json:"wanted,omitempty"`
+	// Unvaried says why something of Build.Vary was not.
+	Unvaried map[string]string `json:"unvaried,omitempty"`
+	Seen     Seen              `json:"seen,omitzero"` // Build only
 }
 
 // Wanted is one thing outside of the container that a script asked for.

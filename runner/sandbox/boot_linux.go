@@ -27,6 +27,7 @@ type boot struct {
 	UserNS    bool   `json:"userNS,omitempty"`    // rootless: the namespaces belong to a user namespace
 	Sudo      bool   `json:"sudo,omitempty"`      // set-id programs give rights
 	Rehearse  bool   `json:"rehearse,omitempty"`  // do everything but start the init
+	Uptime    int64  `json:"uptime,omitempty"`    // seconds by which the machine seems older
 
 	overlaid bool                     // the root is an overlay, not a copy
 	dates    map[string]unix.Timespec // of the root's folders that the engine writes to

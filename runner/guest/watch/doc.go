@@ -12,6 +12,9 @@
 //   - [Feed] knows how far the shell has read the script on its standard input. A
 //     shell reads a pipe byte by byte and no further than the end of the
 //     command that it will run next, for what follows might be that command's input.
+//
+// When a build is done twice, the second time the same reports serve to list
+// folders backwards: a result that depends on their order then shows.
 package watch
 
 import "net/netip"

@@ -19,6 +19,7 @@ type Watcher struct {
 	ended    chan struct{}
 	note     func(pid int, to netip.AddrPort)
 	uid, gid int
+	folders  backwards
 }
 
 // Watch answers on a descriptor of [Filter], which it closes at the end. note is
@@ -46,6 +47,10 @@ func (w *Watcher) Close() {
 	w.stop.Close()
 	<-w.ended
 }
+
+// Listed is how often a folder was listed backwards, and how often the kernel was left to
+// do it as ever; known after Close.
+func (w *Watcher) Listed() (backwards, ever int) { return w.folders.done, w.folders.left }
 
 // report is struct seccomp_notif (linux/seccomp.h).
 type report struct {
@@ -84,11 +89,33 @@ func (w *Watcher) loop(stop int) {
 		if !w.ioctl(unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&q)) {
 			continue // whoever called was killed
 		}
+		if w.listed(&q) {
+			continue
+		}
 		if to, ok := w.address(&q); ok && outside(to.Addr()) && w.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&q.id)) {
 			w.note(int(q.pid), to)
 		}
 		w.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer{id: q.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}))
 	}
+}
+
+// listed answers a call that lists a folder; false if it is another, or the kernel's to
+// answer. Only a filter that was made so reports them.
+func (w *Watcher) listed(q *report) bool {
+	for _, a := range named {
+		if a.arch != q.arch || a.getdents != uint32(q.nr) {
+			continue
+		}
+		n, ok := w.folders.answer(q, w.uid, w.gid, func() bool { return w.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&q.id)) })
+		if ok {
+			w.folders.done++
+			w.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer{id: q.id, val: n}))
+		} else {
+			w.folders.left++
+		}
+		return ok
+	}
+	return false
 }
 
 func (w *Watcher) ioctl(request uintptr, arg unsafe.Pointer) bool {

@@ -22,6 +22,10 @@ import (
 // same without a filter ("free").
 const partVar = "SATCHEL_WATCH_PART"
 
+// listingsVar has a watched part report listings, and makes its value the command
+// that is run instead of the calls.
+const listingsVar = "SATCHEL_WATCH_LISTINGS"
+
 func init() {
 	part := os.Getenv(partVar)
 	if part == "" {
@@ -32,7 +36,7 @@ func init() {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			panic(err)
 		}
-		fd, err := Filter()
+		fd, err := Filter(os.Getenv(listingsVar) != "")
 		if err != nil {
 			panic(err)
 		}
@@ -45,6 +49,9 @@ func init() {
 			panic(err)
 		}
 		unix.Close(fd)
+	}
+	if script := os.Getenv(listingsVar); script != "" {
+		panic(unix.Exec("/bin/bash", []string{"bash", "-c", script}, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}))
 	}
 	tryAll()
 	os.Exit(0)
@@ -118,14 +125,14 @@ func tryAll() {
 }
 
 // start runs a part in a network of its own, which has nothing.
-func start(t *testing.T, part string, more ...*os.File) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+func start(t *testing.T, part string, env []string, more ...*os.File) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("it takes root to have a network of its own")
 	}
 	var out, story bytes.Buffer
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = []string{partVar + "=" + part}
+	cmd.Env = append(env, partVar+"="+part)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &out, &story, more
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
 	if err := cmd.Start(); err != nil {
@@ -140,33 +147,9 @@ func TestWatch(t *testing.T) {
 	if !Usable() {
 		t.Skip("the kernel cannot report calls")
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mouth := os.NewFile(uintptr(fds[1]), "")
-	cmd, out, story := start(t, "watched", mouth)
-	mouth.Close()
-	conn, err := net.FileConn(os.NewFile(uintptr(fds[0]), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	oob := make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(make([]byte, 1), oob)
-	if err != nil {
-		cmd.Wait()
-		t.Fatalf("%v\n%s", err, story)
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd, listener, out, story := watched(t)
 	var seen []string
-	w, err := Watch(got[0], 1000, 1000, func(pid int, to netip.AddrPort) {
+	w, err := Watch(listener, 1000, 1000, func(pid int, to netip.AddrPort) {
 		if s := to.String(); len(seen) == 0 || seen[len(seen)-1] != s {
 			seen = append(seen, s)
 		}
@@ -186,7 +169,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("seen %q, want %q", seen, want)
 	}
 	t.Logf("watched: %s", story)
-	free, plain, fast := start(t, "free")
+	free, plain, fast := start(t, "free", nil)
 	if err := free.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, fast)
 	}
@@ -194,6 +177,37 @@ func TestWatch(t *testing.T) {
 	if out.String() != plain.String() {
 		t.Errorf("watched calls give\n%swant\n%s", out, plain)
 	}
+}
+
+// watched starts the watched part, and gets the descriptor to answer on.
+func watched(t *testing.T, env ...string) (cmd *exec.Cmd, listener int, out, story *bytes.Buffer) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mouth := os.NewFile(uintptr(fds[1]), "")
+	cmd, out, story = start(t, "watched", env, mouth)
+	mouth.Close()
+	conn, err := net.FileConn(os.NewFile(uintptr(fds[0]), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	oob := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(make([]byte, 1), oob)
+	if err != nil {
+		cmd.Wait()
+		t.Fatalf("%v\n%s", err, story)
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, got[0], out, story
 }
 
 // TestOwner finds this program by its socket, and nobody by a free port.

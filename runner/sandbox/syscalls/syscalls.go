@@ -65,7 +65,8 @@ const SocketcallSocket = 1
 // version 2.6, no random addresses), and the question which one it is.
 func Personalities() []uint32 {
 	const linux32, uname26, noRandomize = 0x0008, 0x0020000, 0x0040000
-	return []uint32{0, linux32, uname26, uname26 | linux32, noRandomize, noRandomize | linux32, 0xffffffff}
+	return []uint32{0, linux32, uname26, uname26 | linux32, noRandomize, noRandomize | linux32,
+		noRandomize | uname26, noRandomize | uname26 | linux32, 0xffffffff}
 }
 
 // Requests of ioctl that type into a terminal: TIOCSTI, TIOCLINUX.
