@@ -10,20 +10,20 @@ import (
 )
 
 // A pool on disk is the tables as they are in memory, so that opening one is
-// reading it and nothing else. All of it is in the byte order of the machine,
+// mapping it, and checking it. All of it is in the byte order of the machine,
 // and every part begins at a multiple of 8:
 //
 //	header   poolHeader
 //	meta     JSON: the key, the architectures, the archives
 //	tables   heap, ends, groups, slots, versions, provides, stanzas, members, order
-//	check    SHA-256 of the SHA-256 of each 256 KiB before it
+//	check    SHA-256 of the CRC-32C of each 64 KiB before it
 //
 // It is a cache of what this very program has made of some indexes: whoever
 // cannot read it makes it anew. The check finds what a disk or a crash has
 // spoilt; Pool.check, what a resolver would trip over.
 
 // poolMagic changes whenever a table or what it means does.
-const poolMagic = "satchel pool 1\n\x00"
+const poolMagic = "satchel pool 2\n\x00"
 
 const (
 	poolNative = 0x0102030405060708 // tells the byte order
@@ -71,29 +71,22 @@ func WritePool(w io.Writer, p *Pool, key string) error {
 	return nil
 }
 
-// ReadPool reads a pool of size bytes that WritePool wrote with the same key on
-// a machine of this kind. Whatever it is given, it returns a pool that can be
-// used safely, or an error; one that wraps ErrPool says that the bytes are not
-// what was asked for.
-func ReadPool(r io.ReaderAt, size int64, key string) (*Pool, error) {
-	const least = int64(unsafe.Sizeof(poolHeader{})) + sha256.Size
-	if size < least || size > maxPool || size%8 != 0 {
-		return nil, fmt.Errorf("%w: it has %d bytes", ErrPool, size)
+// OpenPool takes a pool that WritePool wrote with the same key on a machine of
+// this kind from data, which begins at a multiple of 8, must not change as long as
+// the pool is used, and may be a file that is mapped into memory. Whatever it is
+// given, it returns a pool that can be used safely, or an error that wraps
+// ErrPool: the bytes are not what was asked for.
+func OpenPool(data []byte, key string) (*Pool, error) {
+	const least = int(unsafe.Sizeof(poolHeader{})) + sha256.Size
+	if len(data) < least || len(data) > maxPool || len(data)%8 != 0 || uintptr(unsafe.Pointer(&data[0]))%8 != 0 {
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrPool, len(data))
 	}
-	data := bytesOf(make([]uint64, size/8))
 	body, check := data[:len(data)-sha256.Size], data[len(data)-sha256.Size:]
-	sum, err := readPieces(r, body)
-	if err == nil {
-		_, err = r.ReadAt(check, int64(len(body)))
-	}
-	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("reading package pool: %w", err)
-	}
 	h := tableOf[poolHeader](body, 1)[0]
 	if string(h.magic[:]) != poolMagic || h.native != poolNative {
 		return nil, fmt.Errorf("%w: it was made by another program", ErrPool)
 	}
-	if string(sum) != string(check) {
+	if sum, ok := sumPieces(body); !ok || string(sum[:]) != string(check) {
 		return nil, fmt.Errorf("%w: it is damaged", ErrPool)
 	}
 	p, err := decodePool(&h, body[unsafe.Sizeof(h):], key)
@@ -101,6 +94,21 @@ func ReadPool(r io.ReaderAt, size int64, key string) (*Pool, error) {
 		return nil, fmt.Errorf("%w: %w", ErrPool, err)
 	}
 	return p, nil
+}
+
+// ReadPool is OpenPool for where nothing can be mapped: it reads size bytes of r.
+func ReadPool(r io.ReaderAt, size int64, key string) (*Pool, error) {
+	if size < 0 || size > maxPool || size%8 != 0 {
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrPool, size)
+	}
+	data := bytesOf(make([]uint64, size/8))
+	if n, err := r.ReadAt(data, 0); n < len(data) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("reading package pool: %w", err)
+	}
+	return OpenPool(data, key)
 }
 
 // decodePool takes the tables from body, which they share.

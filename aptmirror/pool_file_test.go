@@ -81,8 +81,8 @@ func readPool(data []byte) (*Pool, error) {
 func sealed(data []byte) []byte {
 	data = bytes.Clone(data[:len(data)&^7])
 	body := data[:max(len(data)-32, 0)]
-	sum, _ := readPieces(bytes.NewReader(body), make([]byte, len(body)))
-	copy(data[len(body):], sum)
+	sum, _ := sumPieces(body)
+	copy(data[len(body):], sum[:])
 	return data
 }
 

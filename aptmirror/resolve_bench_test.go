@@ -63,3 +63,17 @@ func BenchmarkResolve(b *testing.B) {
 		b.ReportMetric(float64(len(sol.Install)), "packages")
 	}
 }
+
+// BenchmarkOpenPool opens the pool of all of Debian main, as it lies on a disk.
+func BenchmarkOpenPool(b *testing.B) {
+	data := poolBytes(b, realPool(b))
+	aligned := bytesOf(make([]uint64, len(data)/8))
+	copy(aligned, data)
+	b.SetBytes(int64(len(data)))
+	defer cpuTime(b)()
+	for b.Loop() {
+		if _, err := OpenPool(aligned, poolTestKey); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ func (p *Planner) descriptor(ctx context.Context, r Request) (manifest.Descripto
 		Sources: []manifest.SourcePin{}, Files: []manifest.FilePin{},
 	}
 	var err error
-	if pin.Blob, err = p.Store.Add(ctx, bytes.NewReader(d.Raw), int64(len(d.Raw))); err != nil {
+	if pin.Blob, err = p.keep(ctx, d.Raw); err != nil {
 		return pin, err
 	}
 	for _, remote := range d.Remotes {

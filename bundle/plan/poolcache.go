@@ -73,7 +73,7 @@ func (c PoolCache) open(key string) (*aptmirror.Pool, bool) {
 	if err != nil || !fi.Mode().IsRegular() {
 		return nil, false
 	}
-	pool, err := aptmirror.ReadPool(f, fi.Size(), key)
+	pool, err := openPool(f, fi.Size(), key)
 	return pool, err == nil
 }
 

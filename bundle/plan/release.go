@@ -212,7 +212,7 @@ func checkSuite(asked string, r *aptmirror.Release) error {
 // pinRelease stores what was found and pins it.
 func (p *Planner) pinRelease(ctx context.Context, a *archive, f foundRelease) error {
 	for i, name := range f.files {
-		b, err := p.Store.Add(ctx, bytes.NewReader(f.texts[i]), int64(len(f.texts[i])))
+		b, err := p.keep(ctx, f.texts[i])
 		if err != nil {
 			return err
 		}
@@ -234,6 +234,6 @@ func (p *Planner) keepKeys(ctx context.Context, a *archive, signers []aptmirror.
 	if err != nil {
 		return err
 	}
-	a.pin.Keyring, err = p.Store.Add(ctx, bytes.NewReader(keys), int64(len(keys)))
+	a.pin.Keyring, err = p.keep(ctx, keys)
 	return err
 }

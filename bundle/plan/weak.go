@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +50,7 @@ func (p *Planner) strengthen(ctx context.Context, a *archive, component, arch st
 			err = a.weak.Strengthen(path, data)
 		}
 		if err == nil {
-			_, err = p.Store.Add(ctx, bytes.NewReader(data), size)
+			_, err = p.keep(ctx, data)
 			return err
 		}
 		problems = append(problems, err)
