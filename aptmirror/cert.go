@@ -58,6 +58,7 @@ func (k *Keyring) add(packets []rawPacket, raw []byte) error {
 	if bits, err := pk.BitLength(); err != nil || bits > maxKeyBits {
 		return nil // it would take long to check, and nobody has such a key
 	}
+	k.usable++
 	print := fingerprint(pk.Fingerprint)
 	c := k.certs[print]
 	if c == nil {
@@ -141,9 +142,11 @@ func (c *cert) addSubkey(pk *packet.PublicKey) (any, error) {
 	return key, nil
 }
 
-// settled checks what c says of itself, once.
+// settled checks what c says of itself, once: the newest first, as of what says
+// how long a key is good and for what, the newest that is sound holds.
 func (c *cert) settled() {
 	c.settle.Do(func() {
+		slices.SortStableFunc(c.claims, func(a, b claim) int { return b.sig.CreationTime.Compare(a.sig.CreationTime) })
 		for _, one := range c.claims {
 			c.addSignature(one.subject, one.sig)
 		}
@@ -152,7 +155,7 @@ func (c *cert) settled() {
 }
 
 // addSignature keeps a signature by c's primary key about subject if it is
-// sound.
+// sound, and no newer one of its kind is.
 func (c *cert) addSignature(subject any, sig *packet.Signature) {
 	primary := c.primary()
 	if sig.Version != 4 || hasCriticalNotation(sig) {
@@ -162,23 +165,23 @@ func (c *cert) addSignature(subject any, sig *packet.Signature) {
 	case string:
 		switch sig.SigType {
 		case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert:
-			if primary.pk.VerifyUserIdSignature(subject, primary.pk, sig) == nil {
-				primary.addSelf(sig)
+			if primary.self == nil && primary.pk.VerifyUserIdSignature(subject, primary.pk, sig) == nil {
+				primary.self = sig
 			}
 		}
 	case *signingKey:
 		switch {
 		case subject == primary && sig.SigType == packet.SigTypeDirectSignature:
-			if primary.pk.VerifyDirectKeySignature(sig) == nil {
-				primary.addSelf(sig)
+			if primary.self == nil && primary.pk.VerifyDirectKeySignature(sig) == nil {
+				primary.self = sig
 			}
 		case subject == primary && sig.SigType == packet.SigTypeKeyRevocation:
 			if primary.pk.VerifyRevocationSignature(sig) == nil {
 				primary.revocations = append(primary.revocations, sig)
 			}
 		case subject != primary && sig.SigType == packet.SigTypeSubkeyBinding:
-			if primary.pk.VerifyKeySignature(subject.pk, sig) == nil {
-				subject.addSelf(sig)
+			if subject.self == nil && primary.pk.VerifyKeySignature(subject.pk, sig) == nil {
+				subject.self = sig
 			}
 		case subject != primary && sig.SigType == packet.SigTypeSubkeyRevocation:
 			if primary.pk.VerifySubkeyRevocationSignature(sig, subject.pk) == nil {
@@ -190,14 +193,6 @@ func (c *cert) addSignature(subject any, sig *packet.Signature) {
 
 func isRevocation(sig *packet.Signature) bool {
 	return sig.SigType == packet.SigTypeKeyRevocation || sig.SigType == packet.SigTypeSubkeyRevocation
-}
-
-// addSelf keeps the newest of the signatures that say what a key may do and how
-// long, as gpg does.
-func (s *signingKey) addSelf(sig *packet.Signature) {
-	if s.self == nil || sig.CreationTime.After(s.self.CreationTime) {
-		s.self = sig
-	}
 }
 
 // mayMake reports why a signature made at t by this key is not accepted. Whether

@@ -104,17 +104,13 @@ func (t trustFlags) policy() (bundle.Policy, error) {
 
 // readKeyrings reads OpenPGP keyrings into one.
 func readKeyrings(names []string) (*aptmirror.Keyring, error) {
-	var all []*aptmirror.Keyring
+	var all []aptmirror.KeyringFile
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		one, err := aptmirror.ReadKeyring(name, text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
+		all = append(all, aptmirror.KeyringFile{Name: name, Data: text})
 	}
-	return aptmirror.JoinKeyrings(all...)
+	return aptmirror.ReadKeyrings(all)
 }
