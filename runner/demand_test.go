@@ -24,14 +24,16 @@ func TestReckon(t *testing.T) {
 		},
 	}
 	known := map[manifest.Digest]int64{libc.SHA256: 1 << 20}
+	// An environment of libc, one of both, with what there is besides.
+	one, both := int64(1<<20+1<<20/10), int64(1<<20+5000+(1<<20+5000)/10)
 	for name, c := range map[string]struct {
 		only []string
 		want Demand
 	}{
 		// linux64 is amd64, and b has a's packages: two environments
-		"all":    {nil, Demand{Environments: 2<<20 + 5000, Preparing: 1100, Inputs: 70, Inodes: (2<<20 + 5000) >> 14, Estimated: 1}},
-		"only b": {[]string{"b"}, Demand{Environments: 1<<20 + 5000, Preparing: 1100, Inputs: 70, Inodes: (1<<20 + 5000) >> 14, Estimated: 1}},
-		"only a": {[]string{"a"}, Demand{Environments: 2<<20 + 5000, Preparing: 1100, Inputs: 55, Inodes: (2<<20 + 5000) >> 14, Estimated: 1}},
+		"all":    {nil, Demand{Environments: one + both, Preparing: 1100, Inputs: 70, Inodes: (one + both) >> 15, Estimated: 1}},
+		"only b": {[]string{"b"}, Demand{Environments: both, Preparing: 1100, Inputs: 70, Inodes: both >> 15, Estimated: 1}},
+		"only a": {[]string{"a"}, Demand{Environments: one + both, Preparing: 1100, Inputs: 55, Inodes: (one + both) >> 15, Estimated: 1}},
 	} {
 		if got := Reckon(lock, c.only, known); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
@@ -39,7 +41,7 @@ func TestReckon(t *testing.T) {
 	}
 	// An image is flattened beside the environment, and unpacked into it.
 	lock.Targets[2].Image.Layers = []manifest.OCIBlob{{Blob: manifest.Blob{Size: 1000}}}
-	if d := Reckon(lock, nil, known); d.Environments != 2<<20+10000 || d.Preparing != 5100 {
+	if d := Reckon(lock, nil, known); d.Environments != both+1<<20+5000+(1<<20+5000)/10 || d.Preparing != 5100 {
 		t.Errorf("with an image: %+v", d)
 	}
 }

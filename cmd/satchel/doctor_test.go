@@ -191,9 +191,13 @@ func TestDoctorMends(t *testing.T) {
 // doctor says of a bundle what running it has taken: the environment that is kept
 // is no larger than what was said, and half of it at least.
 func (c *crossing) doctor(t *testing.T) {
+	built, code, story := c.build(t, "sandbox", "unruly.satchel", "contract", "doctored")
+	if code != 0 {
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
 	ask := func(want int, args ...string) (k checkup) {
 		t.Helper()
-		out, code, story := c.satchel(t, offline(), append([]string{"doctor", "hello.satchel", "--engine", "sandbox", "--json"}, args...)...)
+		out, code, story := c.satchel(t, offline(), append([]string{"doctor", "unruly.satchel", "--only", "contract", "--engine", "sandbox", "--json"}, args...)...)
 		if err := json.Unmarshal([]byte(out), &k); err != nil || code != want || k.Works != (want == 0) {
 			t.Fatalf("exit status %d, want %d, %v\n%s%s", code, want, err, out, story)
 		}
@@ -203,9 +207,9 @@ func (c *crossing) doctor(t *testing.T) {
 	k.wants(t, "bundle", "signatures", probe.OK, "SHA256:")
 	k.wants(t, "bundle", "disk", probe.OK, "has ")
 	said := k.Bundle.Demand
-	list, err := filepath.Glob(filepath.Join(c.cache, "sandbox", "environments", c.hello.Environments[0].Key.Hex()))
+	list, err := filepath.Glob(filepath.Join(c.cache, "sandbox", "environments", built[0].Environments[0].Key.Hex()))
 	if err != nil || len(list) != 1 {
-		t.Fatalf("the environment of hello: %q, %v", list, err)
+		t.Fatalf("the environment: %q, %v", list, err)
 	}
 	out, err := exec.Command("du", "-s", "-B1", list[0]).Output()
 	if err != nil {

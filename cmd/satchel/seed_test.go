@@ -144,7 +144,7 @@ func TestBuildAllTheThings(t *testing.T) {
 	yml := func(p string) string { return filepath.Join(at, "gitian-"+p+".yml") }
 	work := t.TempDir()
 	inputs := filepath.Join(work, "in puts")
-	if err := errors.Join(os.Mkdir(inputs, 0o755), os.WriteFile(filepath.Join(inputs, "here.tar.gz"), nil, 0o644), os.Mkdir(filepath.Join(work, "old"), 0o755)); err != nil {
+	if err := errors.Join(os.Mkdir(inputs, 0o755), os.WriteFile(filepath.Join(inputs, "here.tar.gz"), nil, 0o644), os.MkdirAll(filepath.Join(work, "old", "out"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
