@@ -74,17 +74,16 @@ func (c *cleanCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	return errors.Join(c.print(ui, gone), errors.Join(problems...))
 }
 
-// items lists what the engines keep. An engine that does not work here keeps nothing.
+// items lists what the engines keep. The sandbox need not work for that: that its
+// disk is full may be why it does not. A daemon that does not answer keeps nothing.
 func (c *cleanCmd) items(ctx context.Context, cache string, ui *ui) ([]kept, error) {
 	var list []kept
 	if c.Engine != "docker" {
 		e, err := openSandbox(cache, false)
 		if err == nil {
-			err = e.Check(ctx)
+			list, err = sandboxItems(ctx, e)
 		}
 		if err != nil {
-			ui.Stepf("engine sandbox: %v", err)
-		} else if list, err = sandboxItems(ctx, e); err != nil {
 			return nil, err
 		}
 	}

@@ -150,6 +150,18 @@ func TestDoctorMends(t *testing.T) {
 			t.Error("a full disk is said to do")
 		}
 	})
+	t.Run("full of environments", func(t *testing.T) {
+		p := newPatient(t, true).ordinary()
+		// What a killed preparation leaves in the state folder, then no room.
+		old := "cache/sandbox/environments/" + strings.Repeat("ab", 32)
+		sick, well := p.treat("mkdir cache && mount -t tmpfs -o size=120m,mode=777 tmpfs cache && "+p.as+" mkdir -p "+old+"/rootfs && "+
+			p.as+" chmod 700 cache/sandbox && "+p.as+" dd if=/dev/zero of="+old+"/rootfs/big bs=1M status=none || true\n"+
+			"satchel() { env "+asSatchel+"=1 "+p.as+" "+p.program+" \"$@\" --engine sandbox; }", "--engine sandbox", "satchel clean")
+		sick.wants(t, "sandbox", "state folder", probe.Fails, "no space left on device", "satchel clean")
+		if sick.Works || !well.Works {
+			t.Errorf("before: %v, after: %+v", sick.Works, well)
+		}
+	})
 	t.Run("read-only folder", func(t *testing.T) {
 		p := newPatient(t, true)
 		sick, well := p.treat("mkdir cache && mount -t tmpfs -o ro tmpfs cache", "--engine sandbox", "remount,rw")

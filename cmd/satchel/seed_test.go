@@ -113,9 +113,9 @@ func TestSeedHelp(t *testing.T) {
 }
 
 // project makes a checkout with descriptors, and beside each what inspect says.
-func project(t *testing.T, tables map[string]string) (dir string) {
+func project(t *testing.T, name string, tables map[string]string) (dir string) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "my project")
+	dir = filepath.Join(t.TempDir(), name)
 	at := filepath.Join(dir, "contrib", "gitian-descriptors")
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func project(t *testing.T, tables map[string]string) (dir string) {
 func TestBuildAllTheThings(t *testing.T) {
 	bin := fakeSatchel(t)
 	const remote = "remote  coin  https://example.org/coin.git  \n"
-	dir := project(t, map[string]string{
+	dir := project(t, "my project", map[string]string{
 		"linux": "descriptor  coin-linux\nremote  pinned  https://example.org/p.git  0123456789\n" + remote,
 		"win":   remote + "file  known.tar.gz\nfile  here.tar.gz\n",
 		"osx":   remote + "file  MacOSX10.11.sdk.tar.gz\n",
@@ -196,7 +196,7 @@ func (c *crossing) seeds(t *testing.T) {
 		}
 		return out
 	}
-	checkout := project(t, nil)
+	checkout := project(t, "coin", nil)
 	for _, cmd := range []string{"git init -q", "git config user.name t", "git config user.email t@example.org", "git commit -q --allow-empty -m first"} {
 		w := strings.Fields(cmd)
 		g := exec.Command(w[0], w[1:]...)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"satchel/runner"
+	"satchel/runner/machine"
 	"satchel/runner/probe"
 )
 
@@ -106,6 +107,11 @@ func (e *Engine) tryStorage(ctx context.Context) (string, error) {
 				probe.Advise(`"storage-driver": "overlay2" in /etc/docker/daemon.json, if the file system below allows it; or use --engine sandbox`))
 		}
 	}
+	if dir, ok := e.RootDir(ctx); ok {
+		if free, _, err := machine.FreeAt(dir); err == nil {
+			text += ", " + machine.Bytes(free.Bytes) + " free"
+		}
+	}
 	return text, nil
 }
 
@@ -134,8 +140,14 @@ func explain(err error, host string) error {
 		return probe.Mend(err, probe.Remedy{Command: "usermod -aG docker " + name, Root: true, Note: "whoever is in this group is as good as root; log in again"},
 			probe.Advise("use --engine sandbox"))
 	case serr != nil && path == "/var/run/docker.sock":
-		return probe.Mend(err, append(probe.Install("docker.io", "moby-engine"),
-			probe.Remedy{Command: "systemctl start docker", Root: true, Note: "if it is installed"}, probe.Advise("use --engine sandbox"))...)
+		mend := append(probe.Install("docker.io", "moby-engine"),
+			probe.Remedy{Command: "systemctl start docker", Root: true, Note: "if it is installed"}, probe.Advise("use --engine sandbox"))
+		for _, at := range []string{fmt.Sprintf("/run/user/%d/podman/podman.sock", os.Getuid()), "/run/podman/podman.sock"} {
+			if _, err := os.Stat(at); err == nil {
+				mend = append([]probe.Remedy{{Command: "export DOCKER_HOST=unix://" + at, Note: "Podman listens there"}}, mend...)
+			}
+		}
+		return probe.Mend(err, mend...)
 	case serr != nil:
 		return probe.Mend(err, probe.Remedy{Command: "unset DOCKER_HOST", Note: "nothing is there"}, probe.Advise("start what listens there"))
 	}

@@ -17,7 +17,8 @@ import (
 
 // Items lists all that is in the state folder, whichever program made it;
 // sorted by kind and name. What has another name than the engine gives is
-// not listed.
+// not listed. It takes no room on the disk, and no engine that works: what is
+// there can be listed and discarded when the disk is full.
 func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 	var items []Item
 	for kind, dir := range map[string]string{"run": "runs", "environment": "environments", "init": "init"} {
@@ -31,6 +32,9 @@ func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 		for _, d := range entries {
 			if !isName(kind, d.Name()) {
 				continue
+			}
+			if err := e.knowIDs(); err != nil { // whose files they are
+				return nil, err
 			}
 			item, err := e.item(ctx, kind, e.path(dir, d.Name()))
 			if errors.Is(err, os.ErrNotExist) {
