@@ -12,7 +12,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz/lzma"
-	"github.com/xi2/xz"
+
+	"satchel/aptmirror/xz"
 )
 
 // maxDictionary bounds the memory of a decoder, in bytes: what "xz -9" needs.

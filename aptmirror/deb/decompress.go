@@ -11,7 +11,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz/lzma"
-	"github.com/xi2/xz"
+
+	"satchel/aptmirror/xz"
 )
 
 // maxDictionary bounds the window that a compressed part may ask for: xz -9
