@@ -31,13 +31,14 @@ func linesOf(listing string) map[string]string {
 	return m
 }
 
-// withoutTimes drops the modification times of lines.
+// withoutTimes is a copy without the lines' modification times.
 func withoutTimes(m map[string]string) map[string]string {
+	out := make(map[string]string, len(m))
 	for name, l := range m {
 		f := strings.Split(l, " ")
-		m[name] = strings.Join(append(f[:5:5], f[6:]...), " ")
+		out[name] = strings.Join(append(f[:5:5], f[6:]...), " ")
 	}
-	return m
+	return out
 }
 
 // setUmask sets the umask of the test and answers how to undo it.

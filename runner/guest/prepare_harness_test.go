@@ -26,7 +26,7 @@ import (
 )
 
 // harnessEnv makes the test binary play a part: "enter" is the engine's last
-// step before the init, "init" is the init.
+// step before the init, "init" is the init, "list" lists a tree.
 const harnessEnv = "SATCHEL_TEST_PART"
 
 func init() {
@@ -34,6 +34,8 @@ func init() {
 	case "enter":
 		fmt.Fprintf(os.Stderr, "entering the root: %v\n", enterRoot(os.Getenv("SATCHEL_TEST_ROOT")))
 		os.Exit(125)
+	case "list":
+		os.Exit(listTree())
 	case "init":
 		var args []string
 		if len(os.Args) > 2 {
