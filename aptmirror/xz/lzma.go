@@ -192,10 +192,16 @@ func after(state, literal, other uint32) uint32 {
 	return other
 }
 
-// repeat fills buf[pos:end] with what is back bytes before.
+// step is how many bytes repeat copies at once.
+const step = 16
+
+// repeat fills buf[pos:end] with what is back bytes before. It may write up to
+// step bytes more, for which there must be room behind buf's end.
 func repeat(buf []byte, pos, end, back int) {
-	if back >= end-pos {
-		copy(buf[pos:end], buf[pos-back:])
+	if back >= step && end-pos <= 4*step {
+		for buf = buf[:cap(buf)]; pos < end; pos += step {
+			*(*[step]byte)(buf[pos:]) = *(*[step]byte)(buf[pos-back:])
+		}
 		return
 	}
 	for from := pos - back; pos < end; { // each round doubles what repeats

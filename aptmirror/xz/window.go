@@ -26,12 +26,12 @@ func (w *window) forget() { w.buf, w.begin, w.end = w.buf[:0], 0, 0 }
 // multiples of 16, so that a place keeps the last four bits of its number, by
 // which LZMA chooses probabilities.
 func (w *window) room(n int) []byte {
-	if w.end+n > cap(w.buf) {
+	if w.end+n+step > cap(w.buf) {
 		keep := min(w.end, int(w.size))
 		from := (w.end - keep) &^ 15
 		buf := w.buf[:cap(w.buf)]
-		if most := int(w.size) + min(int(w.size), 16<<20) + maxPlain + 16; w.end-from+n > cap(w.buf) || 2*cap(w.buf) <= most {
-			buf = make([]byte, max(w.end-from+n, min(2*cap(w.buf), most)))
+		if most := int(w.size) + min(int(w.size), 16<<20) + maxPlain + 2*step; w.end-from+n+step > cap(w.buf) || 2*cap(w.buf) <= most {
+			buf = make([]byte, max(w.end-from+n+step, min(2*cap(w.buf), most)))
 		}
 		copy(buf, w.buf[from:w.end])
 		w.buf, w.end = buf, w.end-from

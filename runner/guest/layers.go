@@ -32,7 +32,7 @@ func (p *preparer) onLayers(ctx context.Context, in *tar.Reader) error {
 		return errors.New("preparing: the image is not of a Debian system: it has no dpkg, or no database")
 	}
 	p.frames.Step("Receiving %d packages", len(p.plan.Packages))
-	all, err := p.receive(ctx, in, p.tree.at(spoolDir))
+	all, err := p.receive(ctx, in, p.tree.at(spoolDir), func(*staged) {})
 	if err != nil {
 		return err
 	}

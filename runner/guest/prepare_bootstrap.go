@@ -17,21 +17,22 @@ var mergedLinks = [...]string{"bin", "sbin", "lib"}
 // bootstrap makes the environment from packages alone.
 func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 	p.frames.Step("Receiving %d packages", len(p.plan.Packages))
-	all, err := p.receive(ctx, in, p.tree.at(spoolDir))
-	if err != nil {
-		return err
-	}
-	if err := p.skeleton(); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts := waves(all)
-	st := stageAll(ctx, parts, p.plan.Epoch)
+	st := newStager(ctx, p.plan.Epoch)
 	defer func() {
 		cancel()
 		_ = st.wait()
 	}()
+	all, err := p.receive(ctx, in, p.tree.at(spoolDir), st.add)
+	if err != nil {
+		return err
+	}
+	parts := waves(all)
+	st.arrange(parts)
+	if err := p.skeleton(); err != nil {
+		return err
+	}
 	placer := newPlacer(p.tree)
 	p.time = func(name string, _ int64) int64 {
 		if t, ok := placer.shipped[name]; ok {
@@ -42,7 +43,7 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 	failed := make(chan error, 1)
 	go func() { failed <- st.wait() }()
 	for w, wave := range parts {
-		if err := waitStaged(ctx, st.done[w], failed); err != nil {
+		if err := waitStaged(ctx, wave, failed); err != nil {
 			return err
 		}
 		p.frames.Step("Installing packages, part %d of %d (%d packages)", w+1, len(parts), len(wave))
@@ -88,19 +89,21 @@ func extraLinks(plan *Prepare) []string {
 }
 
 // waitStaged waits until a wave lies ready or staging has failed.
-func waitStaged(ctx context.Context, done <-chan struct{}, failed chan error) error {
-	select {
-	case <-done:
-		return nil
-	case err := <-failed:
-		failed <- err // for the waves after this one
-		if err == nil {
-			<-done
+func waitStaged(ctx context.Context, wave []*staged, failed chan error) error {
+	for _, s := range wave {
+		select {
+		case <-s.ready:
+		case err := <-failed:
+			failed <- err // for the packages after this one
+			if err != nil {
+				return err
+			}
+			<-s.ready
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return nil
 }
 
 // skeleton makes what has to be there before the first package.

@@ -40,9 +40,10 @@ type entry struct {
 // So nothing of a package that turns out broken ever reaches the root.
 type staged struct {
 	Deb
-	rank    int    // place in the plan
-	path    string // the .deb
-	dir     string // where its contents are put aside
+	rank    int           // place in the plan
+	path    string        // the .deb
+	dir     string        // where its contents are put aside
+	ready   chan struct{} // closed when it is staged; never after a failure
 	control *deb.Control
 	files   []deb.ControlFile
 	entries []entry
