@@ -56,6 +56,7 @@ var explained = []struct{ kind, pattern, reason string }{
 	{"+", "/usr/lib/locale/locale-archive", "has en_US.UTF-8"},
 	{"=", "/etc/shells", "the same lines; packages are configured in another order"},
 	{"=", "/var/lib/dpkg/triggers/File", "the same lines; packages are unpacked in another order"},
+	{"~", "/etc/ld.so.cache", "ours is what ldconfig makes of the tree, which is tested; apt's has no links of packages without libraries, come later"},
 	{"-", "/var/cache/fontconfig/*", "has times of directories, normalised away"},
 	{"~", "/usr/bin/uncompress", "one file with gunzip, as in the package; moving /bin into /usr split them"},
 }

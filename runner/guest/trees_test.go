@@ -50,6 +50,7 @@ func TestTreesLikeApt(t *testing.T) {
 				t.Fatalf("%s\n%s", p.out.Error, tailOf(p.log, 4000))
 			}
 			checkDatabase(t, p.root)
+			checkLinker(t, p.root)
 			got, unexplained := linesOf(p.listing), 0
 			all := timeDifferences(want, got, shipped(t, p.root), c.plan.Epoch)
 			all = append(all, differences(withoutTimes(want), withoutTimes(got))...)
@@ -62,6 +63,23 @@ func TestTreesLikeApt(t *testing.T) {
 			t.Logf("| %s | %d | %d | %d | %d |", c.name, len(c.debs), len(want), len(all)-unexplained, unexplained)
 			t.Logf("%s in %v, processors %v", p.out.Root, p.took.Round(10*time.Millisecond), p.cpu.Round(10*time.Millisecond))
 		})
+	}
+}
+
+// checkLinker makes the cache of shared libraries anew, which must change nothing.
+func checkLinker(t *testing.T, root string) {
+	t.Helper()
+	const cache = "etc/ld.so.cache"
+	before, err := os.ReadFile(filepath.Join(root, cache))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if out, err := exec.Command("chroot", root, "/sbin/ldconfig").CombinedOutput(); err != nil {
+		t.Errorf("ldconfig: %v\n%s", err, out)
+	}
+	if after, err := os.ReadFile(filepath.Join(root, cache)); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("ldconfig makes another /%s of the tree: %d bytes, then %d, %v", cache, len(before), len(after), err)
 	}
 }
 
