@@ -90,6 +90,7 @@ func (t *Twice) Do(ctx context.Context) (*Doubled, error) {
 	}
 	again, err := t.again(ctx, second, cache)
 	if err != nil {
+		t.Story.Step(t.Result + " has the first build, whole; how a second one would come out is not known")
 		return nil, err
 	}
 	again.times = differ.Times{FirstFrom: from, FirstTo: to, SecondFrom: again.from, SecondTo: t.now()}

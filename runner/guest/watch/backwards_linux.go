@@ -24,6 +24,7 @@ type backwards struct {
 	order []folder // the oldest first
 
 	done, left int // calls answered, and left to the kernel
+	buf        []byte
 }
 
 // folder is one that a process has open.
@@ -44,11 +45,7 @@ const (
 // answer carries a reported getdents64 out; ok is false if the kernel is to do it.
 // valid tells whether who called still waits; uid and gid are its.
 func (b *backwards) answer(q *report, uid, gid int, valid func() bool) (n int64, ok bool) {
-	pid, err := leader(int(q.pid))
-	if err != nil {
-		return 0, false
-	}
-	fd, err := steal(pid, int(int32(q.args[0])), uid, gid)
+	pid, fd, err := steal(int(q.pid), int(int32(q.args[0])), uid, gid)
 	if err != nil {
 		return 0, false
 	}
@@ -91,7 +88,10 @@ func (b *backwards) listing(f folder, fd int, at int64) (*listing, error) {
 	if l := b.open[f]; l != nil && at > 0 {
 		return l, nil
 	}
-	l, err := list(fd)
+	if b.buf == nil {
+		b.buf = make([]byte, 256<<10)
+	}
+	l, err := list(fd, b.buf)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func (b *backwards) listing(f folder, fd int, at int64) (*listing, error) {
 	return l, nil
 }
 
-// list reads all of the folder that a descriptor names, from the beginning.
-func list(fd int) (*listing, error) {
+// list reads all of the folder that a descriptor names, from the beginning, by way of buf.
+func list(fd int, buf []byte) (*listing, error) {
 	own, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func list(fd int) (*listing, error) {
 	defer unix.Close(own)
 	var l listing
 	total := 0
-	for buf := make([]byte, 256<<10); ; {
+	for {
 		n, err := unix.Getdents(own, buf) // which is getdents64
 		if err != nil {
 			return nil, err
@@ -165,21 +165,27 @@ func leader(tid int) (int, error) {
 	return strconv.Atoi(string(bytes.TrimSpace(line)))
 }
 
-// steal gets a descriptor of the very open file that a process of a user has. That may
-// who has the user's real ids, so this thread has them for a moment.
-func steal(pid, fd, uid, gid int) (int, error) {
+// steal gets a descriptor of the very open file that a thread of a user has, and tells
+// its process. That may who has the user's real ids, so this thread has them for a moment.
+func steal(tid, fd, uid, gid int) (pid, got int, err error) {
+	pid = tid // most often: it takes the leader
 	p, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return -1, err
+		if pid, err = leader(tid); err == nil {
+			p, err = unix.PidfdOpen(pid, 0)
+		}
+	}
+	if err != nil {
+		return 0, -1, err
 	}
 	defer unix.Close(p)
 	ownUID, ownGID := os.Getuid(), os.Getgid()
 	setReal(uid, gid)
-	got, err := unix.PidfdGetfd(p, fd, 0)
+	got, err = unix.PidfdGetfd(p, fd, 0)
 	setReal(ownUID, ownGID)
 	_ = unix.Setfsgid(gid) // which follow the others
 	_ = unix.Setfsuid(uid)
-	return got, err
+	return pid, got, err
 }
 
 // setReal changes the real ids of this thread alone.
