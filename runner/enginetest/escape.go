@@ -81,7 +81,8 @@ var escapeTests = map[string]func(*testing.T, *suite){
 			t.Skip("this machine's 32-bit calls are not tried")
 		}
 		c := s.common(t)
-		if r := c.ask(wire.Request{Op: "syscall32", N: 20}); r.Error != "" || r.N != 1 { // getpid
+		// A process of its own asks first for its number: some kernels kill who calls so.
+		if r := c.ask(wire.Request{Op: "syscall32", N: 20, Child: true}); r.Error != "" || r.N <= 0 {
 			t.Skipf("this kernel takes no 32-bit calls: %d, %q", r.N, r.Error)
 		}
 		vsock := []byte{unix.AF_VSOCK, 0, 0, 0, unix.SOCK_STREAM, 0, 0, 0, 0, 0, 0, 0}
