@@ -24,10 +24,10 @@ type remote struct {
 	args []string // of ssh
 }
 
-// parseSSH reads ssh://[USER@]HOST[:PORT][/SOCKET].
-func parseSSH(text string) (*remote, error) {
+// parseSSH reads ssh://[USER@]HOST[:PORT][/SOCKET], which from says.
+func parseSSH(from, text string) (*remote, error) {
 	bad := func(why string) error {
-		return fmt.Errorf("reading DOCKER_HOST %.200q: %s; want ssh://[USER@]HOST[:PORT]", text, why)
+		return fmt.Errorf("reading %s %.200q: %s; want ssh://[USER@]HOST[:PORT]", from, text, why)
 	}
 	u, err := url.Parse(text)
 	if err != nil {

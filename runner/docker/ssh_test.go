@@ -13,7 +13,7 @@ func TestParseSSH(t *testing.T) {
 		"ssh://box/run/user/1000/podman.sock": "-T -o ConnectTimeout=30 -- box docker --host unix:///run/user/1000/podman.sock system dial-stdio",
 		"ssh://[fe80::1%25eth0]:22/":          "-T -o ConnectTimeout=30 -p 22 -- fe80::1%eth0 docker system dial-stdio",
 	} {
-		r, err := parseSSH(text)
+		r, err := parseSSH("DOCKER_HOST", text)
 		if err != nil || !slices.Equal(r.args, strings.Fields(want)) {
 			t.Errorf("%s: %+v, %v; want %s", text, r, err, want)
 		}
@@ -22,7 +22,7 @@ func TestParseSSH(t *testing.T) {
 		"ssh://", "ssh://-oProxyCommand=x", "ssh://-oProxyCommand=x@box", "ssh://me:secret@box", "ssh://box?x", "ssh://box/$(id)",
 		"ssh://box/a b", "tcp://box", "ssh://box;id", "ssh://box:x", "ssh://a b", "ssh://me;id@box",
 	} {
-		if r, err := parseSSH(bad); err == nil {
+		if r, err := parseSSH("DOCKER_HOST", bad); err == nil {
 			t.Errorf("%s: %q", bad, r.args)
 		}
 	}
@@ -34,7 +34,7 @@ func FuzzParseSSH(f *testing.F) {
 	f.Add("ssh://me@box:22/sock")
 	f.Add("ssh://-x@-y/$(z)")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseSSH(text)
+		r, err := parseSSH("DOCKER_HOST", text)
 		if err != nil {
 			return
 		}
