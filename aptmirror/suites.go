@@ -69,16 +69,46 @@ func SuiteNames(distro string) []string {
 	return nil
 }
 
-// PocketsFor returns the pockets as they serve a Debian architecture: Ubuntu
-// keeps all but amd64 and i386 in an archive of its own.
-func (s Suite) PocketsFor(arch string) []Pocket {
-	pockets := slices.Clone(s.Pockets)
-	if s.Distro == "ubuntu" && arch != "amd64" && arch != "i386" {
-		for i := range pockets {
-			pockets[i].Archive = "ubuntu-ports"
+// PocketsFor returns the pockets that serve some Debian architectures. Ubuntu
+// has two archives with the same suites, see Pocket.Serves: that of the first
+// architecture comes first.
+func (s Suite) PocketsFor(arches ...string) []Pocket {
+	var pockets []Pocket
+	done := map[string]bool{}
+	for _, arch := range arches {
+		for _, p := range s.Pockets {
+			if !p.Serves(arch) {
+				p.Archive = ubuntuPorts
+			}
+			if at := p.Archive + "/" + p.Suite; !done[at] {
+				done[at] = true
+				pockets = append(pockets, p)
+			}
 		}
 	}
 	return pockets
+}
+
+// ubuntuPorts is the archive of the architectures that Ubuntu's main one has not.
+const ubuntuPorts = "ubuntu-ports"
+
+// Serves tells whether the archive has a Debian architecture of this suite. Its
+// release file does not tell: both of Ubuntu's archives have the very same one,
+// which lists the indexes of all architectures. amd64 and i386 are in the main
+// archive, and arm64 since questing (canonical/curtin, pull request 34; the
+// ports have it still); all others are ports. An archive that no table knows may
+// have any.
+func (p Pocket) Serves(arch string) bool {
+	codename, _, _ := strings.Cut(p.Suite, "-")
+	main := arch == "amd64" || arch == "i386" ||
+		arch == "arm64" && age(ubuntuSuites, codename) >= age(ubuntuSuites, "questing")
+	switch p.Archive {
+	case "ubuntu":
+		return main
+	case ubuntuPorts:
+		return !main
+	}
+	return true
 }
 
 // DefaultMirrors returns the canonical places of an archive, best first: for a

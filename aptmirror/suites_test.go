@@ -122,15 +122,45 @@ func TestEverySuite(t *testing.T) {
 		t.Errorf("got %d suites", count)
 	}
 	s, _ := Lookup("ubuntu", "noble")
-	if got := s.PocketsFor("arm64")[0].Archive; got != "ubuntu-ports" || s.Pockets[0].Archive != "ubuntu" {
-		t.Errorf("noble on arm64: got %s, then %s", got, s.Pockets[0].Archive)
-	}
 	if m := DefaultMirrors("elsewhere", false); m != nil {
 		t.Errorf("an archive that is none: got %v", m)
 	}
 	s.BasePackages[0] = "changed" // a caller's copy
 	if again, _ := Lookup("ubuntu", "noble"); again.BasePackages[0] != "apt" {
 		t.Error("Lookup hands out what it keeps")
+	}
+}
+
+// TestPocketsFor: which of Ubuntu's archives have which architectures.
+func TestPocketsFor(t *testing.T) {
+	for _, c := range []struct{ distro, suite, arches, want string }{
+		{"ubuntu", "noble", "amd64", "ubuntu/noble ubuntu/noble-updates ubuntu/noble-security"},
+		{"ubuntu", "noble", "amd64 i386", "ubuntu/noble ubuntu/noble-updates ubuntu/noble-security"},
+		{"ubuntu", "noble", "arm64", "ubuntu-ports/noble ubuntu-ports/noble-updates ubuntu-ports/noble-security"},
+		{"ubuntu", "noble", "amd64 armhf arm64", "ubuntu/noble ubuntu/noble-updates ubuntu/noble-security " +
+			"ubuntu-ports/noble ubuntu-ports/noble-updates ubuntu-ports/noble-security"},
+		{"ubuntu", "lucid", "armel i386", "ubuntu-ports/lucid ubuntu-ports/lucid-updates ubuntu-ports/lucid-security " +
+			"ubuntu/lucid ubuntu/lucid-updates ubuntu/lucid-security"},
+		{"ubuntu", "questing", "arm64 amd64", "ubuntu/questing ubuntu/questing-updates ubuntu/questing-security"},
+		{"ubuntu", "stonking", "arm64 armhf", "ubuntu/stonking ubuntu/stonking-updates ubuntu/stonking-security " +
+			"ubuntu-ports/stonking ubuntu-ports/stonking-updates ubuntu-ports/stonking-security"},
+		{"ubuntu", "plucky", "arm64", "ubuntu-ports/plucky ubuntu-ports/plucky-updates ubuntu-ports/plucky-security"},
+		{"debian", "bookworm", "amd64 armhf", "debian/bookworm debian/bookworm-updates debian-security/bookworm-security"},
+	} {
+		s, _ := Lookup(c.distro, c.suite)
+		var got []string
+		for _, p := range s.PocketsFor(strings.Fields(c.arches)...) {
+			got = append(got, p.Archive+"/"+p.Suite)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s for %s: got %v, want %s", c.suite, c.arches, got, c.want)
+		}
+		if s.Pockets[0].Archive != c.distro {
+			t.Errorf("%s: the table has changed", c.suite)
+		}
+	}
+	if (Pocket{Archive: "ubuntu", Suite: "noble-backports"}).Serves("arm64") || !(Pocket{Archive: "ubuntu", Suite: "questing-backports"}).Serves("arm64") {
+		t.Error("backports do not serve what their suite does")
 	}
 }
 

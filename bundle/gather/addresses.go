@@ -3,7 +3,6 @@ package gather
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +93,7 @@ func pocket(archive, suite string) (aptmirror.Pocket, bool) {
 	for _, distro := range []string{"debian", "ubuntu"} {
 		for _, name := range aptmirror.SuiteNames(distro) {
 			s, _ := aptmirror.Lookup(distro, name)
-			for _, p := range slices.Concat(s.Pockets, s.PocketsFor("arm64")) {
+			for _, p := range s.PocketsFor("amd64", "arm64") {
 				if p.Archive == archive && p.Suite == suite {
 					return p, s.Closed
 				}

@@ -28,8 +28,8 @@ type archive struct {
 // pockets reads the release files of all pockets of a suite, side by side:
 // each costs a mirror's round trip and little else. A pocket that a closed suite
 // may lack is left out if nobody has it.
-func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, native string) ([]*archive, error) {
-	list := suite.PocketsFor(native)
+func (p *Planner) pockets(ctx context.Context, suite aptmirror.Suite, arches []string) ([]*archive, error) {
+	list := suite.PocketsFor(arches...)
 	found := make([]*archive, len(list))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, pocket := range list {

@@ -102,10 +102,14 @@ func widen(own []*archive, extra []part) []part {
 	return all
 }
 
-// narrow leaves the architectures that a part has; a descriptor's repository
-// need not have all of the target's, for apt passes over it then.
+// narrow leaves the architectures that a part has: those that it is said to
+// have, or else what the table of suites knows. A descriptor's repository need
+// not have all of the target's, for apt passes over it then.
 func (t part) narrow(arches []string) []string {
 	return slices.DeleteFunc(slices.Clone(arches), func(a string) bool {
-		return len(t.arches) > 0 && !slices.Contains(t.arches, a) || t.pocket.URI != "" && !slices.Contains(t.release.Architectures, a)
+		if len(t.arches) > 0 {
+			return !slices.Contains(t.arches, a)
+		}
+		return !t.pocket.Serves(a) || t.pocket.URI != "" && !slices.Contains(t.release.Architectures, a)
 	})
 }

@@ -27,7 +27,7 @@ func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []
 		return u, nil
 	}
 	p.Story(fmt.Sprintf("Reading the archives of %s %s", suite.Distro, suite.Name))
-	own, err := p.pockets(ctx, suite, arches[0])
+	own, err := p.pockets(ctx, suite, arches)
 	if err != nil {
 		return nil, err
 	}

@@ -105,11 +105,17 @@ func (c *crossing) aptAgrees(t *testing.T, bundle string) {
 		t.Fatal(err, err2)
 	}
 	install := []string{"install", "--yes", "--download-only"}
+	var foreign []string
 	for _, p := range lock.Targets[0].Packages {
-		install = append(install, p.Name+"="+p.Version)
+		name := p.Name
+		if p.Architecture != "all" && p.Architecture != "amd64" {
+			name += ":" + p.Architecture
+			foreign = append(foreign, p.Architecture)
+		}
+		install = append(install, name+"="+p.Version)
 	}
 	ask := func() (string, error) {
-		apt := archivetest.NewApt(t, string(sources))
+		apt := archivetest.NewApt(t, string(sources), foreign...)
 		apt.Wrap = offline()
 		out, err := apt.Run("apt-get", "update")
 		if err == nil {

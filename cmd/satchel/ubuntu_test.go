@@ -36,6 +36,7 @@ type ubuntuRelease struct {
 	packing       func(name, file string) archivetest.Repack // Stanza is set by repack
 	packages      string                                     // what the descriptor asks for
 	base          []string                                   // --base-packages; nil: the table's
+	port          string                                     // an architecture of the ports, beside amd64
 }
 
 var ubuntuReleases = []ubuntuRelease{
@@ -48,7 +49,7 @@ var ubuntuReleases = []ubuntuRelease{
 			}
 			return archivetest.Repack{Control: ".zst", Data: ".zst"}
 		},
-		packages: "[faketime, zip]",
+		packages: "[faketime, zip, 'libport:armhf']", port: "armhf",
 	},
 	{ // and before that with whatever dpkg knew then
 		name: "trusty", version: "14.04", forms: []string{".gz", ".bz2"}, detached: []string{""},
@@ -83,7 +84,7 @@ func (c *crossing) ubuntu(t *testing.T) {
 			r.cross(t, &online)
 			c.aptAgrees(t, r.name+".satchel")
 			for _, asked := range world.Asked() {
-				if host, _, _ := strings.Cut(asked, "/"); host != "archive.ubuntu.com" && host != "security.ubuntu.com" {
+				if host, _, _ := strings.Cut(asked, "/"); host != "archive.ubuntu.com" && host != "security.ubuntu.com" && (r.port == "" || host != "ports.ubuntu.com") {
 					t.Errorf("asked for %s", asked)
 				}
 			}
@@ -93,7 +94,7 @@ func (c *crossing) ubuntu(t *testing.T) {
 
 // cross locks, gathers, verifies and builds.
 func (r *ubuntuRelease) cross(t *testing.T, c *crossing) {
-	text := "name: " + r.name + "\ndistro: ubuntu\nsuites: [" + r.name + "]\narchitectures: [amd64]\npackages: " + r.packages +
+	text := "name: " + r.name + "\ndistro: ubuntu\nsuites: [" + r.name + "]\narchitectures: [amd64]\nmultiarch: [" + r.port + "]\npackages: " + r.packages +
 		"\nreference_datetime: \"2020-01-01 00:00:00\"\nremotes: []\nfiles: []\nscript: |\n  " +
 		strings.ReplaceAll(strings.TrimSpace(ubuntuScript), "\n", "\n  ") + "\n"
 	if err := os.WriteFile(filepath.Join(c.dir, r.name+".yml"), []byte(text), 0o644); err != nil {
@@ -112,6 +113,9 @@ func (r *ubuntuRelease) cross(t *testing.T, c *crossing) {
 		t.Fatalf("exit status %d\n%s", code, story)
 	}
 	want := "/home/ubuntu en_US.utf8 ubuntu\n" + map[bool]string{true: "usr/bin", false: "folder"}[r.mergedUsr] + "\n1:2020\n"
+	if r.port != "" {
+		want += r.port + " 1.1\n"
+	}
 	if got := c.read(t, r.name, "out", "seen.txt"); got != want {
 		t.Errorf("the script saw %q, want %q", got, want)
 	}
@@ -130,6 +134,9 @@ echo "$HOME $(locale -a | grep en_US) $(id -un)" > $OUTDIR/seen.txt
 echo "$link" >> $OUTDIR/seen.txt
 echo "$(dpkg-query -W -f '${Status}\n' | sort -u | grep -c installed):$year" >> $OUTDIR/seen.txt
 test "$(dpkg-query -W -f '${Version}' language-pack-en)" = 1:2
+for port in $(dpkg --print-foreign-architectures); do
+  echo "$port $(dpkg-query -W -f '${Version}' libport:$port)" >> $OUTDIR/seen.txt
+done
 `
 
 // checkLock: the archives are Ubuntu's, the newest version of each pocket won,
@@ -151,7 +158,11 @@ func (r *ubuntuRelease) checkLock(t *testing.T, c *crossing) {
 			t.Errorf("%s has %s and the components %v", a.ID(), a.Release[0].Path, a.Components)
 		}
 	}
-	want := []string{"ubuntu/" + r.name, "ubuntu/" + r.name + "-security", "ubuntu/" + r.name + "-updates"}
+	var want []string
+	if r.port != "" {
+		want = []string{"ubuntu-ports/" + r.name, "ubuntu-ports/" + r.name + "-security", "ubuntu-ports/" + r.name + "-updates"}
+	}
+	want = append(want, "ubuntu/"+r.name, "ubuntu/"+r.name+"-security", "ubuntu/"+r.name+"-updates")
 	if !slices.Equal(got, want) {
 		t.Errorf("archives %v, want %v", got, want)
 	}
@@ -213,7 +224,27 @@ func (r *ubuntuRelease) publish(t *testing.T, a *archivetest.Archive, debs map[s
 			s.Archive = "security.ubuntu.com/ubuntu"
 		}
 		a.Publish(t, s)
+		if r.port != "" {
+			s.Archive, s.Architectures, s.Packages = "ports.ubuntu.com/ubuntu-ports", []string{r.port}, []archivetest.Package{}
+			if version := map[string]string{"": "1", "-updates": "1.1"}[pocket]; version != "" {
+				s.Packages = append(s.Packages, r.library(version))
+			}
+			a.Publish(t, s)
+		}
 	}
+}
+
+// library is a package of the port's architecture, which one of amd64's may stand
+// beside.
+func (r *ubuntuRelease) library(version string) archivetest.Package {
+	readme := "./usr/lib/arm-linux-gnueabihf/libport.so.1"
+	p := debtest.Package{Name: "libport", Version: version, Arch: r.port, Fields: "Multi-Arch: same\n", Compression: ".zst",
+		Contents: map[string]string{readme: "port\n"}}
+	for _, d := range []string{".", "./usr", "./usr/lib", "./usr/lib/arm-linux-gnueabihf"} {
+		p.Data = append(p.Data, debtest.Dir(d))
+	}
+	p.Data = append(p.Data, debtest.File(readme))
+	return archivetest.Package{Package: p}
 }
 
 // languagePack does what Ubuntu's does when it is configured: it makes the
