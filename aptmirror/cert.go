@@ -196,11 +196,16 @@ func isRevocation(sig *packet.Signature) bool {
 }
 
 // mayMake reports why a signature made at t by this key is not accepted. Whether
-// the key has expired since does not matter; for believed see revokedAt.
-func (s *signingKey) mayMake(t time.Time, believed bool) error {
+// the key has expired since does not matter; for believed see revokedAt, for weak
+// Keyring.Weakly.
+func (s *signingKey) mayMake(t time.Time, believed, weak bool) error {
 	s.cert.settled()
 	primary := s.cert.primary()
-	if err := strongKey(s.pk); err != nil {
+	enough := strongKey
+	if weak {
+		enough = weakKey
+	}
+	if err := enough(s.pk); err != nil {
 		return fmt.Errorf("%w: %w (key %s)", ErrWeakSignature, err, s.fingerprint)
 	}
 	for _, key := range []*signingKey{primary, s} {

@@ -24,6 +24,7 @@ type Keyring struct {
 	prints map[string][]*signingKey // by fingerprint: primary keys and subkeys
 	ids    map[uint64][]*signingKey // by key ID
 	usable int                      // keys that have been read, those twice that were there twice
+	weak   bool                     // see Weakly
 }
 
 func newKeyring() *Keyring {

@@ -68,17 +68,21 @@ func debianKeys(suite string) []string {
 }
 
 // ubuntuKeys returns the fingerprints of Ubuntu's archive keys for the suite at
-// a place of ubuntuSuites. The DSA key of 2004 signed alone until precise, and
-// beside that of 2012 until yakkety; its signatures are too weak to be accepted.
+// a place of ubuntuSuites. The DSA key of 2004 signed alone until precise, whose
+// pockets have its signature to this day, with SHA-1, and lucid's own is of
+// OpenPGP's version 3; whoever takes these must say so (Keyring.Weakly). From
+// quantal to yakkety it signed beside that of 2012, and counts for nothing there.
 // From groovy on the key of 2018 signs alone.
-// Source: Ubuntu's package ubuntu-keyring and its changelog.
+// Source: Ubuntu's package ubuntu-keyring and its changelog; Dimitri John Ledkov
+// on the end of the key of 2004, December 2016; Release.gpg files of lucid,
+// precise, quantal and trusty as people have quoted them.
 func ubuntuKeys(n int) []string {
 	const (
 		key2004 = "630239CC130E1A7FD81A27B140976EAF437D05B5"
 		key2012 = "790BC7277767219C42C86F933B4FE6ACC0B21F32"
 		key2018 = "F6ECB3762474EDA9D21B7022871920D1991BC93C"
 	)
-	if n <= age(ubuntuSuites, "xenial") {
+	if n <= age(ubuntuSuites, "precise") {
 		return []string{key2004, key2012, key2018}
 	}
 	return []string{key2012, key2018}

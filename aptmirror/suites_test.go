@@ -118,6 +118,12 @@ func TestEverySuite(t *testing.T) {
 			}
 		}
 	}
+	for name, want := range map[string]bool{"lucid": true, "oneiric": true, "precise": true, "quantal": false, "trusty": false, "xenial": false, "noble": false} {
+		s, _ := Lookup("ubuntu", name)
+		if got := slices.Contains(s.KeyFingerprints, "630239CC130E1A7FD81A27B140976EAF437D05B5"); got != want {
+			t.Errorf("%s may be signed by the DSA key of 2004: %v", name, got)
+		}
+	}
 	if count != 10+34 {
 		t.Errorf("got %d suites", count)
 	}

@@ -28,7 +28,7 @@ var (
 	ErrBadSignature = errors.New("bad signature: the file is not what was signed")
 	// ErrUnknownSigner: no signature is by a key of the keyring.
 	ErrUnknownSigner = errors.New("no signature is by a key of the keyring")
-	// ErrWeakSignature: MD5, SHA-1, RIPEMD, DSA or a short RSA key.
+	// ErrWeakSignature: it is right, but by a DSA or short RSA key, or with SHA-1.
 	ErrWeakSignature = errors.New("the signature is too weak")
 	// ErrExpiredKey: the key had expired when the signature was made.
 	ErrExpiredKey = errors.New("the key had expired when it signed")
@@ -49,6 +49,7 @@ type Signer struct {
 	KeyFingerprint string    // of the key that made the signature: the primary key or a subkey
 	Created        time.Time // when, as the signature says; UTC
 	Expired        bool      // the key was valid then, but has expired by now
+	Weak           bool      // it counts only by the rules of Keyring.Weakly
 }
 
 // VerifyInRelease checks a clear-signed Release file at the time now and reads
@@ -160,19 +161,22 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 		if v := p.body(); len(v) > 0 && v[0] != 3 && v[0] != 4 && v[0] != 6 {
 			return nil, fmt.Errorf("reading signatures: version %d is nobody's", v[0])
 		}
+		var signer Signer
 		if !ok || !isSig || sig.Version != 4 {
-			if key := c.keyring.version3(p); key != nil {
-				return nil, fmt.Errorf("%w: it is of version 3 (key %s)", ErrUnusableSignature, key.fingerprint)
+			keys := c.keyring.version3(p)
+			if len(keys) == 0 {
+				strangers = append(strangers, "of an unknown kind")
+				continue
 			}
-			strangers = append(strangers, "of an unknown kind")
-			continue
+			signer, err = c.old(p, keys)
+		} else {
+			keys := c.keyring.issuers(sig)
+			if len(keys) == 0 {
+				strangers = append(strangers, issuerName(sig))
+				continue
+			}
+			signer, err = c.one(sig, keys)
 		}
-		keys := c.keyring.issuers(sig)
-		if len(keys) == 0 {
-			strangers = append(strangers, issuerName(sig))
-			continue
-		}
-		signer, err := c.one(sig, keys)
 		switch {
 		case errors.Is(err, ErrWeakSignature) || errors.Is(err, ErrExpiredKey):
 			worthless = append(worthless, err)
@@ -184,6 +188,7 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 	}
 	switch {
 	case len(signers) > 0:
+		signers = strongest(signers)
 		slices.SortFunc(signers, func(a, b Signer) int {
 			if d := strings.Compare(a.KeyFingerprint, b.KeyFingerprint); d != 0 {
 				return d
@@ -220,40 +225,47 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 	}
 	err := fmt.Errorf("%w (key %s)", ErrBadSignature, keys[0].fingerprint)
 	for _, key := range keys {
-		h, hashErr := sig.PrepareVerify()
-		if hashErr != nil {
+		if _, hashErr := sig.PrepareVerify(); hashErr != nil {
 			return Signer{}, fmt.Errorf("%w: %w", ErrUnusableSignature, hashErr)
 		}
+		h := newHash(sig.Hash)
 		h.Write(c.signed)
 		if key.pk.VerifySignature(h, sig) != nil {
 			continue
 		}
-		if err = key.mayMake(sig.CreationTime, c.dated); err == nil && !strong {
+		weak := c.keyring.weak && (!strong || strongKey(key.pk) != nil)
+		if err = key.mayMake(sig.CreationTime, c.dated, weak); err == nil && !strong && !weak {
 			err = fmt.Errorf("%w: it uses %s (key %s)", ErrWeakSignature, name, key.fingerprint)
 		}
+		if err == nil && collided(h) {
+			err = fmt.Errorf("%w: %w (key %s)", ErrUnusableSignature, errCollision, key.fingerprint)
+		}
 		if err == nil {
-			return Signer{
-				Fingerprint:    key.cert.primary().fingerprint,
-				KeyFingerprint: key.fingerprint,
-				Created:        sig.CreationTime.UTC(),
-				Expired:        key.expired(c.now),
-			}, nil
+			return c.signer(key, sig.CreationTime, weak), nil
 		}
 	}
 	return Signer{}, err
 }
 
-// version3 returns the key that a signature of the old form is by, if it is in
-// the keyring: key IDs are all that such a signature has.
-func (k *Keyring) version3(p rawPacket) *signingKey {
+// signer is a key that has signed.
+func (c *checker) signer(key *signingKey, created time.Time, weak bool) Signer {
+	return Signer{
+		Fingerprint:    key.cert.primary().fingerprint,
+		KeyFingerprint: key.fingerprint,
+		Created:        created.UTC(),
+		Expired:        key.expired(c.now),
+		Weak:           weak,
+	}
+}
+
+// version3 returns the keys that a signature of the old form may be by: key IDs
+// are all that such a signature has.
+func (k *Keyring) version3(p rawPacket) []*signingKey {
 	body := p.body()
 	if len(body) < 15 || body[0] != 3 {
 		return nil
 	}
-	if keys := k.ids[binary.BigEndian.Uint64(body[7:])]; len(keys) > 0 {
-		return keys[0]
-	}
-	return nil
+	return k.ids[binary.BigEndian.Uint64(body[7:])]
 }
 
 // issuers returns the keys that a signature may be by.

@@ -114,7 +114,7 @@ func (c *chain) release(i int, a manifest.ArchivePin) (*aptmirror.Release, error
 		return nil, nil
 	}
 	moment := date.Add(signingDelay)
-	release, signers, err := verifyRelease(keyring, files[1:], moment)
+	release, signers, err := verifyRelease(rules(a, keyring), files[1:], moment)
 	if weak := waived(a, err); weak != nil {
 		release, signers, err = weak.Release, weak.Signers, c.strengthen(a, weak)
 	}
@@ -130,7 +130,7 @@ func (c *chain) release(i int, a manifest.ArchivePin) (*aptmirror.Release, error
 		c.fault("%s: its Release is of %s, the lock says %s", a.ID(), release.Date.UTC().Format(time.RFC3339), a.Date)
 	}
 	if c.keys != nil {
-		if _, _, err := verifyRelease(c.keys, files[1:], moment); err != nil && waived(a, err) == nil {
+		if _, _, err := verifyRelease(rules(a, c.keys), files[1:], moment); err != nil && waived(a, err) == nil {
 			c.fault("%s: by the archive keys that were given: %v", a.ID(), err)
 		}
 	}

@@ -22,6 +22,14 @@ func waived(a manifest.ArchivePin, err error) *aptmirror.WeakReleaseError {
 	return nil
 }
 
+// rules are the keys by the rules that whoever locked has kept to.
+func rules(a manifest.ArchivePin, k *aptmirror.Keyring) *aptmirror.Keyring {
+	if slices.Contains(a.Waived, manifest.WaivedSignatures) {
+		return k.Weakly()
+	}
+	return k
+}
+
 // strengthen checks the indexes of an archive by the hashes that there are.
 func (c *chain) strengthen(a manifest.ArchivePin, weak *aptmirror.WeakReleaseError) error {
 	for _, f := range a.Indexes {

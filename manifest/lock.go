@@ -81,6 +81,8 @@ type Waiver string
 const (
 	WaivedExpiry Waiver = "expiry" // the Release was past its Valid-Until
 	WaivedHashes Waiver = "hashes" // the Release lists its indexes by MD5 or SHA-1 alone
+	// WaivedSignatures: the Release is signed by DSA keys or with SHA-1 alone.
+	WaivedSignatures Waiver = "signatures"
 )
 
 // Meaning says, for people, what it is that was let go.
@@ -90,12 +92,14 @@ func (w Waiver) Meaning() string {
 		return "locked although it was past its Valid-Until"
 	case WaivedHashes:
 		return "locked although it lists its indexes by SHA-1 or MD5 alone"
+	case WaivedSignatures:
+		return "locked although it is signed by a DSA key or with SHA-1 alone, which can be forged by now"
 	}
 	return "locked without a check of " + string(w)
 }
 
 // waivers lists them all.
-func waivers() []Waiver { return []Waiver{WaivedExpiry, WaivedHashes} }
+func waivers() []Waiver { return []Waiver{WaivedExpiry, WaivedHashes, WaivedSignatures} }
 
 // ID names an archive pin within its lock: name, slash, suite.
 func (a ArchivePin) ID() string { return a.Name + "/" + a.Suite }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,10 @@ import (
 )
 
 // A Key signs archives.
-type Key struct{ entity *openpgp.Entity }
+type Key struct {
+	entity        *openpgp.Entity
+	old, version3 bool // see NewDSAKey
+}
 
 // NewKey makes a key of a kind that gpgv and sqv know (Ed25519, version 4). It
 // is born in 2010, so that it may sign for any suite.
@@ -28,7 +30,7 @@ func NewKey(t testing.TB) *Key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Key{e}
+	return &Key{entity: e}
 }
 
 // Public is the public key, as gpg --export writes it.
@@ -49,26 +51,48 @@ func (k *Key) Fingerprint() string { return fmt.Sprintf("%X", k.entity.PrimaryKe
 func ClearSign(t testing.TB, text []byte, when time.Time, keys ...*Key) []byte {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	sigs := sign(t, []byte(strings.Join(lines, "\r\n")), when, openpgp.DetachSignText, keys)
+	sigs := sign(t, []byte(strings.Join(lines, "\r\n")), when, packet.SigTypeText, keys)
 	for i, l := range lines {
 		if strings.HasPrefix(l, "-") {
 			lines[i] = "- " + l
 		}
 	}
-	return []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + strings.Join(lines, "\n") + "\n" + armored(t, sigs))
+	return []byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: " + hashes(keys) + "\n\n" + strings.Join(lines, "\n") + "\n" + armored(t, sigs))
 }
 
 // DetachSign is what stands in a Release.gpg file.
 func DetachSign(t testing.TB, data []byte, when time.Time, keys ...*Key) []byte {
 	t.Helper()
-	return []byte(armored(t, sign(t, data, when, openpgp.DetachSign, keys)))
+	return []byte(armored(t, sign(t, data, when, packet.SigTypeBinary, keys)))
+}
+
+// hashes are what a clear-signed text announces.
+func hashes(keys []*Key) string {
+	for _, k := range keys {
+		if k.old {
+			return "SHA512, SHA1"
+		}
+	}
+	return "SHA512"
 }
 
 // sign returns the signature packets of all keys.
-func sign(t testing.TB, data []byte, when time.Time, by signFunc, keys []*Key) []byte {
+func sign(t testing.TB, data []byte, when time.Time, kind packet.SignatureType, keys []*Key) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	for _, k := range keys {
+		if k.old {
+			sig, err := k.signOld(data, when, kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(sig)
+			continue
+		}
+		by := openpgp.DetachSign
+		if kind == packet.SigTypeText {
+			by = openpgp.DetachSignText
+		}
 		c := &packet.Config{DefaultHash: crypto.SHA512, Time: func() time.Time { return when }}
 		if err := by(&b, k.entity, bytes.NewReader(data), c); err != nil {
 			t.Fatal(err)
@@ -76,9 +100,6 @@ func sign(t testing.TB, data []byte, when time.Time, by signFunc, keys []*Key) [
 	}
 	return b.Bytes()
 }
-
-// signFunc is openpgp.DetachSign or openpgp.DetachSignText.
-type signFunc func(io.Writer, *openpgp.Entity, io.Reader, *packet.Config) error
 
 // armored writes a block with the checksum that older readers want.
 func armored(t testing.TB, body []byte) string {

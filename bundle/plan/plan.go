@@ -45,6 +45,10 @@ type Planner struct {
 	// AllowWeakHashes takes a release file that lists its indexes by MD5 or SHA-1
 	// alone, and the lock says so.
 	AllowWeakHashes bool
+	// AllowWeakSignatures takes a release file that only DSA keys have signed, or
+	// only with SHA-1, and the lock says so; see aptmirror.Keyring.Weakly. Any of
+	// them must be a key that the table of suites, or whoever gave the keys, names.
+	AllowWeakSignatures bool
 
 	// Notes is a folder for what is known of release files that mirrors gave, so
 	// that the next run fetches them only if they have changed; "" for none.

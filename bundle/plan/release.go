@@ -102,8 +102,10 @@ func (p *Planner) inRelease(ctx context.Context, a *archive, url string, anew bo
 		return f, false, err
 	}
 	f = foundRelease{files: []string{"InRelease"}, texts: [][]byte{text}}
-	f.release, f.signers, err = a.keys.VerifyInRelease(text, p.Now)
-	if err = p.weakly(&f, err); err == nil {
+	err = p.verified(a, &f, func(k *aptmirror.Keyring) (*aptmirror.Release, []aptmirror.Signer, error) {
+		return k.VerifyInRelease(text, p.Now)
+	})
+	if err == nil {
 		f.waived, err = p.judge(a, f)
 	}
 	if err != nil {
@@ -127,8 +129,10 @@ func (p *Planner) detachedAt(ctx context.Context, a *archive, dir string) (f fou
 			}
 			f.texts = append(f.texts, text)
 		}
-		f.release, f.signers, err = a.keys.VerifyRelease(f.texts[0], f.texts[1], p.Now)
-		if err = p.weakly(&f, err); err == nil {
+		err = p.verified(a, &f, func(k *aptmirror.Keyring) (*aptmirror.Release, []aptmirror.Signer, error) {
+			return k.VerifyRelease(f.texts[0], f.texts[1], p.Now)
+		})
+		if err == nil {
 			f.waived, err = p.judge(a, f)
 			return f, err
 		}
@@ -149,9 +153,15 @@ func (p *Planner) judge(a *archive, f foundRelease) ([]manifest.Waiver, error) {
 	if err := p.checkSigner(a.suite, f.signers); err != nil {
 		return nil, err
 	}
+	if f.signedWeakly() && !p.AnySigner && len(a.suite.KeyFingerprints) == 0 && a.pocket.URI == "" {
+		return nil, fmt.Errorf("%w, and no table says that %s is signed by such a key: give its keys with --archive-keyring", aptmirror.ErrWeakSignature, a.pin.ID())
+	}
 	waived, err := p.timely(a.suite, f.release)
 	if f.weak != nil {
 		waived = append(waived, manifest.WaivedHashes)
+	}
+	if f.signedWeakly() {
+		waived = append(waived, manifest.WaivedSignatures)
 	}
 	return waived, err
 }

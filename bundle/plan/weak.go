@@ -12,6 +12,22 @@ import (
 // maxWeakIndex bounds an index that no SHA-256 pins yet, in bytes.
 const maxWeakIndex = 256 << 20
 
+// verified checks the signatures of a release file with an archive's keys.
+func (p *Planner) verified(a *archive, f *foundRelease, verify func(*aptmirror.Keyring) (*aptmirror.Release, []aptmirror.Signer, error)) (err error) {
+	f.release, f.signers, err = verify(a.keys)
+	if errors.Is(err, aptmirror.ErrWeakSignature) {
+		if !p.AllowWeakSignatures {
+			return fmt.Errorf("%w; such a signature can be forged by now (--allow-weak-signatures takes it all the same, and the lock says so)", err)
+		}
+		f.release, f.signers, err = verify(a.keys.Weakly())
+	}
+	return p.weakly(f, err)
+}
+
+// signedWeakly tells whether none of the signatures is better than weak: the
+// keyring gives no others then.
+func (f *foundRelease) signedWeakly() bool { return len(f.signers) > 0 && f.signers[0].Weak }
+
 // weakly takes a release file whose only fault is that it has no SHA-256, if
 // that is allowed.
 func (p *Planner) weakly(f *foundRelease, err error) error {

@@ -16,18 +16,19 @@ import (
 
 // lockFlags say how to plan; lock and gather share them.
 type lockFlags struct {
-	Commit          map[string]string `short:"c" mapsep:"," help:"Commit, tag or branch for a remote without one." placeholder:"DIR=COMMIT"`
-	URL             map[string]string `short:"u" mapsep:"," help:"Other URL or folder for a remote." placeholder:"DIR=URL"`
-	Inputs          string            `help:"Folder that holds the descriptors' files." type:"existingdir" placeholder:"DIR"`
-	Image           string            `help:"Base system: a root tarball, a docker-save or OCI archive, or a registry reference. Default: bootstrap from packages alone." placeholder:"FILE|REF"`
-	BasePackages    []string          `help:"Base packages instead of gitian's; none if empty. The Essential set stays." placeholder:"LIST"`
-	ArchiveKeyring  []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
-	Mirror          []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
-	AptSources      string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too, and of apt.conf, for proxies." default:"/etc/apt" placeholder:"DIR"`
-	MirrorsOnly     bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
-	Snapshot        string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
-	AllowWeakHashes bool              `help:"Take an archive that lists its indexes by SHA-1 or MD5 alone; the lock says so."`
-	IgnoreExpiry    bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
+	Commit              map[string]string `short:"c" mapsep:"," help:"Commit, tag or branch for a remote without one." placeholder:"DIR=COMMIT"`
+	URL                 map[string]string `short:"u" mapsep:"," help:"Other URL or folder for a remote." placeholder:"DIR=URL"`
+	Inputs              string            `help:"Folder that holds the descriptors' files." type:"existingdir" placeholder:"DIR"`
+	Image               string            `help:"Base system: a root tarball, a docker-save or OCI archive, or a registry reference. Default: bootstrap from packages alone." placeholder:"FILE|REF"`
+	BasePackages        []string          `help:"Base packages instead of gitian's; none if empty. The Essential set stays." placeholder:"LIST"`
+	ArchiveKeyring      []string          `help:"Keys to check archives against, instead of this machine's." type:"existingfile" placeholder:"FILE"`
+	Mirror              []string          `help:"Mirror to ask first for an archive; with @SNAPSHOTID@ in it, a snapshot service." placeholder:"ARCHIVE=URL" sep:"none"`
+	AptSources          string            `help:"Folder of apt's sources.list and sources.list.d, whose mirrors are asked, too, and of apt.conf, for proxies." default:"/etc/apt" placeholder:"DIR"`
+	MirrorsOnly         bool              `help:"Ask no mirror but those of --mirror and satchel.yaml."`
+	Snapshot            string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
+	AllowWeakHashes     bool              `help:"Take an archive that lists its indexes by SHA-1 or MD5 alone; the lock says so."`
+	AllowWeakSignatures bool              `help:"Take an archive that is signed by a DSA key or with SHA-1 alone, as Ubuntu's from lucid to precise are; the lock says so."`
+	IgnoreExpiry        bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
 }
 
 type lockCmd struct {
@@ -74,7 +75,7 @@ func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manife
 	}
 	p := plan.Planner{
 		Fetch: o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
-		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, Snapshot: moment,
+		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, AllowWeakSignatures: f.AllowWeakSignatures, Snapshot: moment,
 		AnySigner: len(f.ArchiveKeyring) > 0, Notes: filepath.Join(o.dir, "releases"), Pools: o.pools,
 	}
 	return p.Lock(ctx, requests)

@@ -304,3 +304,74 @@ func TestWeakHashes(t *testing.T) {
 		t.Errorf("got\n%s", out)
 	}
 }
+
+// TestWeakSignatures: lucid, whose archive signs with a DSA key and SHA-1 alone, in
+// OpenPGP's old form. It is refused, unless somebody says that it will do; then the
+// lock says so of each archive, and so does all that shows it. What is signed
+// wrongly, by another key, or in another suite's place is refused all the same.
+func TestWeakSignatures(t *testing.T) {
+	t.Parallel()
+	n := newInternet(t)
+	old, stranger := archivetest.NewDSAKey(t, true), archivetest.NewDSAKey(t, true)
+	publish := func(keys ...*archivetest.Key) {
+		for _, pocket := range []string{"", "-updates", "-security"} {
+			s := archivetest.Suite{Archive: "old-releases.ubuntu.com/ubuntu", Name: "lucid" + pocket, Codename: "lucid", Origin: "Ubuntu", Version: "10.04",
+				Components: []string{"main", "universe"}, Hashes: []string{"MD5Sum", "SHA1", "SHA256"}, Forms: []string{".gz", ".bz2"}, Detached: true, Keys: keys}
+			if pocket == "" {
+				s.Packages = []archivetest.Package{archivetest.Deb("base", "1.0", "Essential: yes\n"), archivetest.Deb("tool", "1", "")}
+			}
+			n.Publish(t, s)
+		}
+	}
+	publish(old)
+	n.write(t, "archive.gpg", append(n.Keyring(t), old.Public(t)...))
+	n.write(t, "tool.yml", []byte(strings.NewReplacer("'", `"`, "debian", "ubuntu", "bookworm", "lucid").Replace(toolDescriptor)))
+	if story := n.satchel(t, 1, "lock", "tool.yml", "-o", "tool.lock"); !strings.Contains(story, "--allow-weak-signatures") || !strings.Contains(story, old.Fingerprint()) {
+		t.Errorf("the error tells no key, or no way out:\n%s", story)
+	}
+	n.satchel(t, 1, "lock", "tool.yml", "-o", "tool.lock", "--allow-weak-hashes", "--ignore-expiry")
+	n.satchel(t, 0, "lock", "tool.yml", "-o", "tool.lock", "--allow-weak-signatures")
+	lock := n.read(t, "tool.lock")
+	if strings.Count(lock, "    waived:\n      - signatures\n    signed-by:\n      - "+old.Fingerprint()+"\n") != 3 {
+		t.Errorf("got\n%s", lock)
+	}
+	n.satchel(t, 0, "gather", "--lock", "tool.lock", "-o", "tool.satchel")
+	for _, args := range [][]string{{"inspect", "tool.lock"}, {"inspect", "tool.satchel"}, {"verify", "--unsigned", "tool.satchel", "--archive-keyring", "archive.gpg"}} {
+		if out := n.satchel(t, 0, args...); strings.Count(out, "DSA key or with SHA-1 alone") != 3 {
+			t.Errorf("%v does not tell:\n%s", args, out)
+		}
+	}
+
+	// A lock that does not say so is not believed, nor are other keys.
+	n.write(t, "silent.lock", []byte(strings.ReplaceAll(lock, "    waived:\n      - signatures\n", "")))
+	n.satchel(t, 0, "gather", "--lock", "silent.lock", "-o", "silent.satchel")
+	if out := n.satchel(t, 3, "verify", "--unsigned", "silent.satchel"); !strings.Contains(out, "too weak") {
+		t.Errorf("got\n%s", out)
+	}
+	n.write(t, "other.gpg", append(n.Keyring(t), stranger.Public(t)...))
+	n.satchel(t, 3, "verify", "--unsigned", "tool.satchel", "--archive-keyring", "other.gpg")
+
+	lists := "old-releases.ubuntu.com/ubuntu/dists/"
+	refused := func(what, want string) {
+		t.Helper()
+		n.freshCache(t)
+		if story := n.satchel(t, 1, "lock", "tool.yml", "-o", "bad.lock", "--allow-weak-signatures"); !strings.Contains(story, want) {
+			t.Errorf("%s: it does not tell %q:\n%s", what, want, story)
+		}
+	}
+	release := n.Read(t, lists+"lucid/Release")
+	n.Write(t, lists+"lucid/Release", []byte(strings.Replace(string(release), "Version: 10.04", "Version: 10.05", 1)))
+	refused("another text", "bad signature")
+	for _, f := range []string{"Release", "Release.gpg"} {
+		n.Write(t, lists+"lucid/"+f, n.Read(t, lists+"lucid-updates/"+f))
+	}
+	refused("another suite", "lucid-updates")
+	publish(stranger)
+	refused("a stranger", "no signature is by a key of the keyring")
+	publish(old, n.Key)
+	n.freshCache(t)
+	n.satchel(t, 0, "lock", "tool.yml", "-o", "both.lock", "--allow-weak-signatures")
+	if lock := n.read(t, "both.lock"); strings.Contains(lock, "waived") || strings.Contains(lock, old.Fingerprint()) {
+		t.Errorf("a good signature beside a weak one is not enough:\n%s", lock)
+	}
+}
