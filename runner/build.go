@@ -111,17 +111,12 @@ func (b *build) live(log io.Writer) (w io.Writer, flush func()) {
 
 // environment finds or makes the environment; logs is the beginning of its log files' names.
 func (b *build) environment(ctx context.Context, logs string) (Environment, error) {
-	r := b.run
-	plan, err := PreparePlan(r.Lock, b.descriptor, b.target)
-	if err != nil {
-		return Environment{}, err
-	}
 	log, err := newLogFile(logs + "-install.log")
 	if err != nil {
 		return Environment{}, err
 	}
 	defer log.Close()
-	for _, a := range r.Lock.Archives {
+	for _, a := range b.run.Lock.Archives {
 		for _, w := range a.Waived {
 			fmt.Fprintf(log, "Archive %s: %s.\n", a.ID(), w.Meaning())
 		}
@@ -133,10 +128,7 @@ func (b *build) environment(ctx context.Context, logs string) (Environment, erro
 	defer list.Close()
 	live, flush := b.live(log)
 	defer flush()
-	r.locks.preparing.Lock() // it takes all processors, and two may want the same one
-	defer r.locks.preparing.Unlock()
-	p := preparation{engine: r.Engine, plan: plan, image: b.target.Image, source: r.Source, scratch: r.Scratch, log: live, logName: filepath.Join("logs", b.name+"-install.log"), list: list, step: b.step}
-	env, made, err := p.environment(ctx)
+	env, made, err := b.prepared(ctx, live, filepath.Join("logs", b.name+"-install.log"), list)
 	if err != nil {
 		return Environment{}, fmt.Errorf("%w%s", err, log.tail.Quote())
 	}
@@ -146,6 +138,20 @@ func (b *build) environment(ctx context.Context, logs string) (Environment, erro
 		return env, os.Remove(list.Name())
 	}
 	return env, nil
+}
+
+// prepared finds the environment or makes it; made tells which. log, list and
+// logName, for people, are preparation's.
+func (b *build) prepared(ctx context.Context, log io.Writer, logName string, list io.Writer) (env Environment, made bool, err error) {
+	r := b.run
+	plan, err := PreparePlan(r.Lock, b.descriptor, b.target)
+	if err != nil {
+		return Environment{}, false, err
+	}
+	r.locks.preparing.Lock() // it takes all processors, and two may want the same one
+	defer r.locks.preparing.Unlock()
+	p := preparation{engine: r.Engine, plan: plan, image: b.target.Image, source: r.Source, scratch: r.Scratch, log: log, logName: logName, list: list, step: b.step}
+	return p.environment(ctx)
 }
 
 // script runs the build and unpacks its results.

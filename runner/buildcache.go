@@ -37,11 +37,11 @@ func (r *Run) openCache(d *manifest.Descriptor, t manifest.Target, results *coll
 	if !d.EnableCache {
 		return nil, nil
 	}
-	c := &buildCache{dir: filepath.Join(r.Cache, cacheKey(t)), name: d.Name, results: results}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the build cache: %w", err)
+	c, err := r.readCache(d, t)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	c.results = results
 	if c.stage, c.held, err = stage.Folder(r.Cache, ".new-"); err != nil {
 		return nil, fmt.Errorf("making the build cache: %w", err)
 	}
@@ -50,6 +50,18 @@ func (r *Run) openCache(d *manifest.Descriptor, t manifest.Target, results *coll
 	}
 	c.own.cache = c.own
 	results.cache = c.own
+	return c, nil
+}
+
+// readCache is the cache of a target for somebody who only reads it.
+func (r *Run) readCache(d *manifest.Descriptor, t manifest.Target) (*buildCache, error) {
+	if !d.EnableCache {
+		return nil, nil
+	}
+	c := &buildCache{dir: filepath.Join(r.Cache, cacheKey(t)), name: d.Name}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the build cache: %w", err)
+	}
 	return c, nil
 }
 

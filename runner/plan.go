@@ -142,10 +142,17 @@ func BuildPlan(pin manifest.DescriptorPin, d *manifest.Descriptor, t manifest.Ta
 // buildScript is what bash reads: gitian's prelude, line by line, and the
 // descriptor's script (devrandom/gitian-builder, bin/gbuild).
 func buildScript(pin manifest.DescriptorPin, d *manifest.Descriptor, bits int, o Options) string {
+	s := "#!/bin/bash\nset -e\n" + settings(d, bits, o) + "\n" + resets(pin) + "\n" + reference(pin) + "\ncd build\n" + d.Script
+	if !strings.HasSuffix(d.Script, "\n") {
+		s += "\n"
+	}
+	return s
+}
+
+// settings are the lines of the prelude that tell a script where and how it runs.
+func settings(d *manifest.Descriptor, bits int, o Options) string {
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
-	line("#!/bin/bash")
-	line("set -e")
 	line("export LANG='en_US.UTF-8'")
 	line("export LC_ALL='en_US.UTF-8'")
 	line("umask 002")
@@ -159,20 +166,20 @@ func buildScript(pin manifest.DescriptorPin, d *manifest.Descriptor, bits int, o
 	line("MAKEOPTS=(-j%d)", o.Jobs)
 	line("NUM_PROCS=%d", o.Jobs)
 	line("NUM_MEM=%d", o.Memory)
-	line("")
+	return s.String()
+}
+
+// resets are those that make every checkout what its commit says.
+func resets(pin manifest.DescriptorPin) string {
+	var s strings.Builder
 	for _, r := range pin.Sources {
-		line("(cd build/%s && git reset -q --hard && git clean -q -f -d)", r.Dir)
-	}
-	line("")
-	date, clock, _ := strings.Cut(pin.Reference, " ")
-	line("REFERENCE_DATETIME='%s'", pin.Reference)
-	line("REFERENCE_DATE='%s'", date)
-	line("REFERENCE_TIME='%s'", clock)
-	line("")
-	line("cd build")
-	s.WriteString(d.Script)
-	if !strings.HasSuffix(d.Script, "\n") {
-		s.WriteByte('\n')
+		fmt.Fprintf(&s, "(cd build/%s && git reset -q --hard && git clean -q -f -d)\n", r.Dir)
 	}
 	return s.String()
+}
+
+// reference are the lines of the prelude that tell the time.
+func reference(pin manifest.DescriptorPin) string {
+	date, clock, _ := strings.Cut(pin.Reference, " ")
+	return fmt.Sprintf("REFERENCE_DATETIME='%s'\nREFERENCE_DATE='%s'\nREFERENCE_TIME='%s'\n", pin.Reference, date, clock)
 }

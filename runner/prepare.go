@@ -19,7 +19,7 @@ type preparation struct {
 	source  Source
 	scratch string // folder for the flattened image
 	log     io.Writer
-	logName string // of its file, for people
+	logName string // of its file, for people; "" if there is none
 	list    io.Writer
 	step    func(string)
 }
@@ -44,10 +44,14 @@ func (p preparation) environment(ctx context.Context) (env Environment, made boo
 
 func (p preparation) make(ctx context.Context, key manifest.Digest) (Environment, error) {
 	if p.step != nil { // in gitian's words
-		if len(p.plan.Foreign) > 0 {
-			p.step(fmt.Sprintf("Adding multiarch support (log in %s)", p.logName))
+		where := ""
+		if p.logName != "" {
+			where = fmt.Sprintf(" (log in %s)", p.logName)
 		}
-		p.step(fmt.Sprintf("Installing additional packages (log in %s)", p.logName))
+		if len(p.plan.Foreign) > 0 {
+			p.step("Adding multiarch support" + where)
+		}
+		p.step("Installing additional packages" + where)
 	}
 	plan, flat, err := p.flattened(ctx)
 	if err != nil {

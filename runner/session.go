@@ -25,6 +25,7 @@ type handlers struct {
 	step func(line string) // what happens now
 	list io.Writer         // listing of the prepared root
 	tar  io.Writer         // results
+	join *joined           // a shell
 }
 
 // converse sends plan and items to the guest of p and takes its frames until
@@ -33,8 +34,16 @@ type handlers struct {
 // here: an end before that tells it that satchel is gone, however it went.
 func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Writer) error, h handlers) (guest.Outcome, error) {
 	sent := make(chan error, 1)
-	go func() { sent <- sendPlan(p.Stdin(), plan, send) }()
+	to := &sink{w: p.Stdin()}
+	go func() {
+		err := sendPlan(to, plan, send)
+		if err != nil {
+			p.Stdin().Close() // there is no more to wait for
+		}
+		sent <- err
+	}()
 	out, err := guest.ReadFrames(p.Stdout(), h.limits(), h.take)
+	h.join.end()
 	if err != nil {
 		p.Close() // so that the sender ends too
 	}
@@ -46,6 +55,8 @@ func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Wr
 	switch {
 	case ctx.Err() != nil:
 		return out, context.Cause(ctx)
+	case serr != nil && to.err == nil:
+		return out, fmt.Errorf("sending to the container: %w", serr)
 	case errors.Is(err, guest.ErrNoOutcome):
 		return out, errors.Join(fmt.Errorf("%w (status %d)", err, code), serr, werr)
 	case err != nil:
@@ -58,11 +69,26 @@ func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Wr
 	return out, werr
 }
 
+// sink remembers whether it failed: an error of sending without it is of what was to be sent.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	if err != nil {
+		s.err = err
+	}
+	return n, err
+}
+
 // Bounds of what a container may send, in bytes.
 const (
 	maxLog     = 1 << 50 // logs are bounded where they are kept
 	maxListing = 1 << 30
 	maxResults = 1 << 44
+	maxShell   = 1 << 62 // nothing of it is kept
 )
 
 // limits lets through what somebody takes.
@@ -73,6 +99,9 @@ func (h handlers) limits() guest.Limits {
 	}
 	if h.tar != nil {
 		l.Tar = maxResults
+	}
+	if h.join != nil {
+		l.Shell = maxShell
 	}
 	return l
 }
@@ -92,6 +121,8 @@ func (h handlers) take(k guest.Kind, b []byte) error {
 		w = h.list
 	case guest.KindTar:
 		w = h.tar
+	default:
+		return h.join.take(k, b)
 	}
 	if w == nil {
 		return nil

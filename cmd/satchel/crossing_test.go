@@ -52,6 +52,7 @@ func TestCrossing(t *testing.T) {
 			}
 			t.Run("contract", func(t *testing.T) { c.contract(t, engine) })
 			t.Run("unruly", func(t *testing.T) { c.unruly(t, engine) })
+			t.Run("shell", func(t *testing.T) { c.shell(t, engine) })
 			t.Run("twice", func(t *testing.T) { c.twice(t, engine) })
 		})
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"satchel/aptmirror/fetch"
 	"satchel/bundle"
@@ -35,16 +36,24 @@ var (
 	errIncomparable = errors.New("not comparable")
 )
 
+// statusError is the exit status of a shell, which is satchel's then.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("the shell ended with status %d", int(s)) }
+
 // exitCode says how the program ends after err.
 func exitCode(err error) int {
 	var script *runner.ScriptError
 	var missing *fetch.MissingError
+	var status statusError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &status):
+		return int(status)
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, runner.ErrChoice):
 		return exitUsage
 	case errors.Is(err, bundle.ErrUntrusted), errors.Is(err, bundle.ErrCorrupt), errors.Is(err, bundle.ErrArchive), errors.Is(err, errNotVouched):
 		return exitNotVerified

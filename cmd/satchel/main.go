@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -25,6 +26,7 @@ type cli struct {
 	Why     whyCmd     `cmd:"" help:"Explain why a package is in a lock or a bundle."`
 	Sign    signCmd    `cmd:"" help:"Verify a bundle and add a signature."`
 	Run     runCmd     `cmd:"" help:"Verify a bundle and build it in a container without network (offline)."`
+	Shell   shellCmd   `cmd:"" help:"Open a shell where a bundle's script would run, with all in place (offline)."`
 	Attest  attestCmd  `cmd:"" help:"Write the assert of a result into a gitian.sigs tree, and sign it."`
 	Compare compareCmd `cmd:"" help:"Say whether results, asserts or a gitian.sigs tree agree, who signed, and why outputs differ."`
 	Check   checkCmd   `cmd:"" help:"Say which release a file is of, who vouches for it, and whether that is enough."`
@@ -68,10 +70,10 @@ func command(args []string, ui *ui) int {
 		return exitUsage
 	}
 	ui.quiet = c.Quiet
-	ctx, stop := interruptible()
+	ctx, interrupts, stop := interruptible()
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
-	k.Bind(ui, &globals{Cache: c.Cache})
+	k.Bind(ui, &globals{Cache: c.Cache}, interrupts)
 	err = k.Run()
 	ui.finish()
 	if err != nil {
@@ -80,17 +82,42 @@ func command(args []string, ui *ui) int {
 	return exitDone
 }
 
-// interruptible returns a context that the first Ctrl-C, TERM or HUP ends. A
-// second one ends the program at once.
-func interruptible() (context.Context, func()) {
+// interrupts lets a command take the signals that would end it.
+type interrupts struct {
+	mu   sync.Mutex
+	take func(os.Signal) bool
+}
+
+// divert gives take every signal from now on; one for which it answers false
+// ends the command after all. nil is nobody.
+func (i *interrupts) divert(take func(os.Signal) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.take = take
+}
+
+func (i *interrupts) taken(s os.Signal) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.take != nil && i.take(s)
+}
+
+// interruptible returns a context that the first Ctrl-C, TERM or HUP ends that
+// nobody has taken. A second one ends the program at once.
+func interruptible() (context.Context, *interrupts, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	i := &interrupts{}
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
-		if s, ok := <-c; ok {
+		for s := range c {
+			if i.taken(s) {
+				continue
+			}
 			cancel(fmt.Errorf("%w by %s", errInterrupted, s))
 			signal.Stop(c)
+			return
 		}
 	}()
-	return ctx, func() { signal.Stop(c); cancel(nil) }
+	return ctx, i, func() { signal.Stop(c); cancel(nil) }
 }

@@ -81,6 +81,9 @@ func (u *ui) complain(err error) {
 // fail prints err and returns the exit code.
 func (u *ui) fail(err error) int {
 	code := exitCode(err)
+	if errors.As(err, new(statusError)) {
+		return code // who ended so has said why
+	}
 	if code == exitInterrupted {
 		u.complain(errors.New("interrupted; the same command goes on where this one stopped"))
 		return code

@@ -28,6 +28,7 @@ echo "$0"; ls -l /proc/self/fd | wc -l`,
 (exec 3<>/dev/tcp/192.0.2.1/80) || true
 getent hosts second.example.net
 echo unreachable > $OUTDIR/never`,
+	"seen":    "exec 3>$OUTDIR/seen.txt\nset +ex\n(\n" + seen + ") >&3",
 	"failing": `echo before; false; echo after`,
 	"killed":  `kill -KILL $$`,
 	"stdin":   `cat > $OUTDIR/rest.txt` + "\nthis line is data\n",

@@ -49,29 +49,7 @@ func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Out
 }
 
 func placeAndRun(ctx context.Context, b *Build, in *tar.Reader, frames *Frames, asked *asked, v *variation) (int, error) {
-	frames.Step("Preparing build environment")
-	if err := makeHome(b); err != nil {
-		return 0, err
-	}
-	for i, s := range b.Sources {
-		if err := placeSource(ctx, b, i, s, in, frames); err != nil {
-			return 0, err
-		}
-	}
-	for i, f := range b.Files {
-		if err := placeFile(b, i, f, in); err != nil {
-			return 0, err
-		}
-	}
-	if err := placeCache(b, in); err != nil {
-		return 0, err
-	}
-	if !b.Cache { // a cache is the last, and has no count
-		if err := endOfPlan(in); err != nil {
-			return 0, err
-		}
-	}
-	if err := allowSudo(b, "/etc/sudoers.d"); err != nil {
+	if err := place(ctx, b, in, frames); err != nil {
 		return 0, err
 	}
 	if err := v.prepare(ctx); err != nil {
@@ -87,6 +65,33 @@ func placeAndRun(ctx context.Context, b *Build, in *tar.Reader, frames *Frames, 
 		frames.Step("Grabbing cache from target")
 	}
 	return 0, sendResults(ctx, b, frames.Writer(KindTar))
+}
+
+// place puts the inputs below the user's home, and reads to the end of the stream.
+func place(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) error {
+	frames.Step("Preparing build environment")
+	if err := makeHome(b); err != nil {
+		return err
+	}
+	for i, s := range b.Sources {
+		if err := placeSource(ctx, b, i, s, in, frames); err != nil {
+			return err
+		}
+	}
+	for i, f := range b.Files {
+		if err := placeFile(b, i, f, in); err != nil {
+			return err
+		}
+	}
+	if err := placeCache(b, in); err != nil {
+		return err
+	}
+	if !b.Cache { // a cache is the last, and has no count
+		if err := endOfPlan(in); err != nil {
+			return err
+		}
+	}
+	return allowSudo(b, "/etc/sudoers.d")
 }
 
 // allowSudo lets the user's group run everything as root, in the words of gitian.

@@ -70,7 +70,12 @@ type userCommand struct {
 	started func(pid int) (ended func(), err error)
 	sudo    bool // it may become root again
 	vary    Vary
+	root    bool     // it stays root
+	extra   *os.File // its descriptor extraFD; nil: none
 }
+
+// extraFD is where a command finds userCommand's extra.
+const extraFD = reportFD + 1
 
 // Words on the command line of the step before a command.
 const (
@@ -79,31 +84,19 @@ const (
 	wordBackwards = "backwards"
 	wordFixed     = "fixed"
 	wordOld       = "old"
+	wordRoot      = "root"
 )
 
+// runAsUser runs a command and hands its output on.
 func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
 	}
 	defer r.Close()
-	how := "-"
-	if u.report != nil {
-		how += wordWatched
-		defer u.report.Close()
-	}
-	if u.sudo {
-		how += wordSudo
-	}
-	how += u.vary.words()
-	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), how, "--"}, u.argv...)
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
-	if u.report != nil {
-		cmd.ExtraFiles = []*os.File{u.report} // reportFD
-	}
-	cmd.Dir, cmd.Env, cmd.Stdin = u.dir, u.env, u.stdin
-	cmd.Stdout, cmd.Stderr = w, w
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	defer u.report.Close()
+	cmd := u.command(ctx, b)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = u.stdin, w, w
 	if err := cmd.Start(); err != nil {
 		w.Close()
 		return 0, fmt.Errorf("starting %s: %w", u.argv[0], err)
@@ -114,6 +107,40 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 		_, err := io.Copy(u.out, r)
 		copied <- err
 	}()
+	code, err := u.wait(cmd)
+	if cerr := <-copied; cerr != nil {
+		return 0, fmt.Errorf("sending the output of %s: %w", u.argv[0], cerr)
+	}
+	return code, err
+}
+
+// command is the step that becomes u's command; it is not started, and its
+// streams are not joined to anything.
+func (u *userCommand) command(ctx context.Context, b *Build) *exec.Cmd {
+	how := "-"
+	if u.report != nil {
+		how += wordWatched
+	}
+	if u.sudo {
+		how += wordSudo
+	}
+	if u.root {
+		how += wordRoot
+	}
+	how += u.vary.words()
+	args := append([]string{"guest", execWord, b.Personality, strconv.Itoa(b.Umask), strconv.Itoa(b.CPUs), how, "--"}, u.argv...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	if u.report != nil || u.extra != nil {
+		cmd.ExtraFiles = []*os.File{u.report, u.extra} // reportFD, extraFD
+	}
+	cmd.Dir, cmd.Env = u.dir, u.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// wait waits for a command that has been started, and kills whatever it left
+// running. The answer is its exit status, 128 + signal if a signal ended it.
+func (u *userCommand) wait(cmd *exec.Cmd) (int, error) {
 	ended, lerr := func() {}, error(nil)
 	if u.started != nil {
 		u.report.Close() // so that its other end sees the command's do it
@@ -121,15 +148,12 @@ func runAsUser(ctx context.Context, b *Build, u userCommand) (int, error) {
 			cmd.Process.Kill()
 		}
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	killRest()
 	if lerr != nil {
 		return 0, lerr
 	}
 	ended()
-	if cerr := <-copied; cerr != nil {
-		return 0, fmt.Errorf("sending the output of %s: %w", u.argv[0], cerr)
-	}
 	return exitStatus(u.argv[0], err)
 }
 
@@ -191,8 +215,10 @@ func execMain(args []string) error {
 	// When memory runs out, the script goes before the init that tells of it.
 	// Not worth failing for.
 	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
-	if err := dropPrivileges(strings.Contains(args[3], wordSudo)); err != nil {
-		return err
+	if !strings.Contains(args[3], wordRoot) {
+		if err := dropPrivileges(strings.Contains(args[3], wordSudo)); err != nil {
+			return err
+		}
 	}
 	if strings.Contains(args[3], wordWatched) {
 		if err := sendReports(strings.Contains(args[3], wordBackwards)); err != nil {

@@ -117,6 +117,7 @@ type Limits struct {
 	Log     int64 // KindInstallLog, KindBuildLog and KindStep together
 	Listing int64
 	Tar     int64
+	Shell   int64 // all kinds of a shell's together
 }
 
 // ReadFrames reads what an init says until its outcome, handing every frame
@@ -161,6 +162,8 @@ func (l *Limits) take(kind Kind, n int64) error {
 		left = &l.Listing
 	case KindTar:
 		left = &l.Tar
+	case KindOutput, KindErrors, KindReady, KindTaken:
+		left = &l.Shell
 	case KindDone:
 		return nil
 	default:

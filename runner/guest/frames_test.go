@@ -12,7 +12,7 @@ import (
 	"satchel/manifest"
 )
 
-var ampleLimits = Limits{Log: 1 << 30, Listing: 1 << 30, Tar: 1 << 30}
+var ampleLimits = Limits{Log: 1 << 30, Listing: 1 << 30, Tar: 1 << 30, Shell: 1 << 30}
 
 // collect reads frames into one text per kind.
 func collect(r io.Reader, l Limits) (map[Kind]string, Outcome, error) {
@@ -139,6 +139,8 @@ func TestReadFramesHostile(t *testing.T) {
 		{"zero limits", "i\x00\x00\x00\x01x" + done, Limits{}, ErrFrames},
 		{"over the limit", "t\x00\x00\x00\x02xy" + done, Limits{Tar: 1}, ErrFrames},
 		{"log and steps count together", "i\x00\x00\x00\x01xs\x00\x00\x00\x01x" + done, Limits{Log: 1}, ErrFrames},
+		{"a shell's kinds count together", "o\x00\x00\x00\x01xe\x00\x00\x00\x01x" + done, Limits{Shell: 1}, ErrFrames},
+		{"no shell was asked for", "r\x00\x00\x00\x01x" + done, Limits{Log: 9}, ErrFrames},
 		{"after the outcome", done + "i", ampleLimits, ErrFrames},
 		{"two outcomes", done + done, ampleLimits, ErrFrames},
 		{"outcome is no JSON", "d\x00\x00\x00\x01{", ampleLimits, ErrFrames},
@@ -158,13 +160,14 @@ func TestReadFramesHostile(t *testing.T) {
 func FuzzReadFrames(f *testing.F) {
 	f.Add([]byte("i\x00\x00\x00\x01xd\x00\x00\x00\x0a{\"exit\":0}"))
 	f.Add([]byte("l\x00\x00\x00\x04linet\x00\x00\x00\x00d\x00\x00\x00\x02{}"))
+	f.Add([]byte("r\x00\x00\x00\x01xo\x00\x00\x00\x01xe\x00\x00\x00\x01xa\x00\x00\x00\x04xxxx"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := 0
-		_, err := ReadFrames(bytes.NewReader(b), Limits{Log: 10, Listing: 20, Tar: 30}, func(_ Kind, p []byte) error {
+		_, err := ReadFrames(bytes.NewReader(b), Limits{Log: 10, Listing: 20, Tar: 30, Shell: 5}, func(_ Kind, p []byte) error {
 			n += len(p)
 			return nil
 		})
-		if n > 60 {
+		if n > 65 {
 			t.Errorf("%d bytes passed", n)
 		}
 		if err != nil && !errors.Is(err, ErrFrames) && !errors.Is(err, ErrNoOutcome) {

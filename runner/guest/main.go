@@ -50,7 +50,8 @@ func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 	frames := NewFrames(stdout)
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
-	in := tar.NewReader(untilGone(stdin, gone))
+	from := untilGone(stdin, gone)
+	in := tar.NewReader(from)
 	out := Outcome{Exit: 1}
 	plan, err := readPlan(in)
 	switch {
@@ -58,8 +59,10 @@ func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 		out.Error = err.Error()
 	case plan.Prepare != nil:
 		out = runPrepare(ctx, plan.Prepare, in, frames)
-	default:
+	case plan.Build != nil:
 		out = runBuild(ctx, plan.Build, in, frames)
+	default:
+		out = runShell(ctx, plan.Shell, in, from, frames)
 	}
 	if out.Error != "" && ctx.Err() != nil {
 		out.Error = fmt.Sprintf("%v (%s)", context.Cause(ctx), out.Error)
@@ -89,8 +92,14 @@ func readPlan(in *tar.Reader) (Plan, error) {
 	if err := d.Decode(&p); err != nil {
 		return p, fmt.Errorf("reading plan: %w", err)
 	}
-	if (p.Prepare == nil) == (p.Build == nil) {
-		return p, errors.New("reading plan: want exactly one of prepare and build")
+	n := 0
+	for _, there := range []bool{p.Prepare != nil, p.Build != nil, p.Shell != nil} {
+		if there {
+			n++
+		}
+	}
+	if n != 1 {
+		return p, errors.New("reading plan: want exactly one of prepare, build and shell")
 	}
 	return p, nil
 }

@@ -223,6 +223,8 @@ func TestReadPlan(t *testing.T) {
 		{PlanName, `{"build":{}}`, ""},
 		{PlanName, `{}`, "exactly one"},
 		{PlanName, string(both), "exactly one"},
+		{PlanName, `{"shell":{}}`, ""},
+		{PlanName, `{"shell":{},"build":{}}`, "exactly one"},
 		{PlanName, `{"prepare":{"recipee":1}}`, "unknown field"},
 		{PlanName, `{"prepare":`, "unexpected EOF"},
 		{"other", `{"build":{}}`, "begins with"},

@@ -7,6 +7,9 @@ package guest
 // PlanName, a JSON Plan; the entries that the plan names follow, in the order
 // in which the plan names them. The tar's end marker ends the stream.
 //
+// A shell's input goes on after the tar: control frames, of the form of the
+// frames below with a byte of Control for the Kind, from KindReady to the outcome.
+//
 // From the init: frames on standard output. A frame is one byte of Kind, four
 // bytes of length (big endian, at most MaxFrame) and that many bytes.
 
@@ -32,13 +35,34 @@ const (
 	KindStep       Kind = 's' // a line of text: what happens now
 	KindListing    Kind = 'l' // piece of the listing of the prepared root (text)
 	KindTar        Kind = 't' // piece of the tar stream of results
+	KindReady      Kind = 'r' // one byte that means nothing: a shell begins, and takes input
+	KindOutput     Kind = 'o' // output of a shell
+	KindErrors     Kind = 'e' // its standard error, if it has no terminal
+	KindTaken      Kind = 'a' // four bytes, big endian: so many bytes more of its input are passed on
 	KindDone       Kind = 'd' // JSON Outcome; the last frame
 )
+
+// Control says what a control frame holds.
+type Control byte
+
+// The kinds of control frame.
+const (
+	ControlInput  Control = 'i' // bytes for the shell's input
+	ControlEnd    Control = 'e' // one byte that means nothing: there is no more input
+	ControlSize   Control = 'w' // four bytes: rows, then columns of the terminal, big endian
+	ControlSignal Control = 'k' // one byte: a signal for the shell's process group
+)
+
+// InputWindow is how much input may be on its way, sent and not yet told of by
+// KindTaken. The init always has room for it, so that it never stops reading:
+// that is how it learns of a signal, and of the host's end.
+const InputWindow = 4 * MaxFrame
 
 // Plan is all that the init is told. Exactly one of the pointers is set.
 type Plan struct {
 	Prepare *Prepare `json:"prepare,omitempty"`
 	Build   *Build   `json:"build,omitempty"`
+	Shell   *Shell   `json:"shell,omitempty"`
 }
 
 // Prepare turns an empty root into an environment. The digest of its JSON is
@@ -126,6 +150,37 @@ const (
 type Seen struct {
 	Kernel string `json:"kernel"` // uname -r
 	CPUs   int    `json:"cpus"`   // nproc
+}
+
+// Shell is bash in place of a Build's script, for people: on a terminal, or
+// on three streams.
+type Shell struct {
+	Build Build `json:"build"` // its inputs, user and limits; Script is put into ScriptFile
+	// Placed says that the inputs are in the root already, as a script left them.
+	Placed bool `json:"placed,omitempty"`
+	// Before is what bash reads before the shell begins; its failure is the shell's.
+	Before string `json:"before,omitempty"`
+	// Prelude is what the shell itself reads first.
+	Prelude string `json:"prelude"`
+	// Command is what it does; without one it reads its input.
+	Command  []string  `json:"command,omitempty"`
+	Root     bool      `json:"root,omitempty"`     // it is root, with what a preparation may
+	Terminal *Terminal `json:"terminal,omitempty"` // nil: it has none
+}
+
+// ScriptFile is the name of the file in the user's home that holds a shell's script.
+const ScriptFile = "build-script"
+
+// Terminal is what a shell is joined to.
+type Terminal struct {
+	Type string `json:"type"` // TERM; used if the environment knows it
+	Size
+}
+
+// Size is that of a terminal, in characters.
+type Size struct {
+	Rows    uint16 `json:"rows"`
+	Columns uint16 `json:"columns"`
 }
 
 // Source is a git checkout to place at ~/build/Dir. The packs are entries

@@ -71,7 +71,11 @@ func (f *Feed) left() bool {
 }
 
 // Line is how many lines have been read by now, the one that was begun included.
+// It is 0 of a nil Feed: what a person types has no lines.
 func (f *Feed) Line() int {
+	if f == nil {
+		return 0
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	unread, err := unix.IoctlGetInt(int(f.r.Fd()), unix.TIOCINQ)

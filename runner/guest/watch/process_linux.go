@@ -14,7 +14,7 @@ const (
 	maxCommand = 200 // bytes of a command line
 )
 
-// Process is a shell that is fed a script.
+// Process is a shell that is fed a script; without a Feed, one that people use.
 type Process struct {
 	Pid  int
 	Feed *Feed
