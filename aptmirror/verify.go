@@ -97,7 +97,8 @@ func (k *Keyring) VerifyRelease(release, signature []byte, now time.Time) (*Rele
 // VerifyDetached checks a detached signature, binary or armoured, over the bytes
 // of any document, by the rules of VerifyInRelease, but for one: a key that has
 // been retired or replaced since is good for what it signed before, as people's
-// keys are. Both may have up to 16 MiB and 1 MiB.
+// keys are. It may also be over a text, whose lines may end in any way, or of
+// version 3; what uses MD5 is as weak as what uses SHA-1. Both may have up to 16 MiB and 1 MiB.
 func (k *Keyring) VerifyDetached(data, signature []byte, now time.Time) ([]Signer, error) {
 	return k.verifyDetached(data, signature, checker{now: now, dated: true})
 }
@@ -161,6 +162,16 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 		if v := p.body(); len(v) > 0 && v[0] != 3 && v[0] != 4 && v[0] != 6 {
 			return nil, fmt.Errorf("reading signatures: version %d is nobody's", v[0])
 		}
+		if c.dated && !isSig {
+			old, void := readDated(p)
+			if void && len(c.keyring.issuers(old)) > 0 {
+				worthless = append(worthless, fmt.Errorf("%w: it uses MD5 or RIPEMD (key %s)", ErrWeakSignature, issuerName(old)))
+				continue
+			}
+			if old != nil && !void {
+				sig, ok, isSig = old, true, true
+			}
+		}
 		var signer Signer
 		if !ok || !isSig || sig.Version != 4 {
 			keys := c.keyring.version3(p)
@@ -207,7 +218,12 @@ func (c *checker) all(packets []byte) ([]Signer, error) {
 // one checks one signature that claims to be by one of keys, of which there are
 // several only if two keys share an ID.
 func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error) {
-	if sig.SigType != c.kind || hasCriticalNotation(sig) {
+	signed := c.signed
+	text := c.dated && sig.SigType == packet.SigTypeText
+	if text {
+		signed = canonicalText(signed)
+	}
+	if sig.SigType != c.kind && !text || hasCriticalNotation(sig) {
 		return Signer{}, fmt.Errorf("%w: it is of type %#x (key %s)", ErrUnusableSignature, int(sig.SigType), keys[0].fingerprint)
 	}
 	name, strong := strongHash(sig.Hash)
@@ -229,7 +245,7 @@ func (c *checker) one(sig *packet.Signature, keys []*signingKey) (Signer, error)
 			return Signer{}, fmt.Errorf("%w: %w", ErrUnusableSignature, hashErr)
 		}
 		h := newHash(sig.Hash)
-		h.Write(c.signed)
+		h.Write(signed)
 		if key.pk.VerifySignature(h, sig) != nil {
 			continue
 		}
