@@ -33,7 +33,7 @@ const SnapshotID = "@SNAPSHOTID@"
 func (m Mirrors) Current(pocket Pocket, closed bool) []string {
 	var all []string
 	for _, uri := range m.Given[pocket.Archive] {
-		if !strings.Contains(uri, SnapshotID) {
+		if !strings.Contains(uri, SnapshotID) && !strings.Contains(uri, FileName) {
 			all = append(all, uri)
 		}
 	}

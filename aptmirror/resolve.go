@@ -62,7 +62,7 @@ func Resolve(pool *Pool, plan Plan) (*Solution, error) {
 		}
 	}
 	if plan.Essential {
-		if err := r.step(Step{Why: "essential", Wishes: p.essentials()}); err != nil {
+		if err := r.step(Step{Why: "essential", Wishes: p.Essentials()}); err != nil {
 			return nil, err
 		}
 	}
@@ -79,9 +79,9 @@ func Resolve(pool *Pool, plan Plan) (*Solution, error) {
 	return r.solution()
 }
 
-// essentials lists the Essential: yes packages of the native architecture. (apt
+// Essentials lists the Essential: yes packages of the native architecture. (apt
 // counts itself as one, whatever the archive says.)
-func (p *Pool) essentials() []string {
+func (p *Pool) Essentials() []string {
 	var names []string
 	for t := range p.slots {
 		if s := &p.slots[t]; s.essential && s.arch == 0 && s.versions >= 0 && p.data(s.versions).essential {

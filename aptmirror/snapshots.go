@@ -66,6 +66,14 @@ func FileMoments(date, now time.Time) []time.Time {
 	return past(now, date, 6*time.Hour, 24*time.Hour)
 }
 
+// BuildMoments returns moments, none after now, at which a snapshot service may
+// have what a build had installed whose sources are of date: builders build days
+// after a tag, and update their base systems when they do.
+func BuildMoments(date, now time.Time) []time.Time {
+	const day = 24 * time.Hour
+	return past(now, date, 12*time.Hour, 3*day, 14*day, 0)
+}
+
 func past(now, date time.Time, later ...time.Duration) []time.Time {
 	var all []time.Time
 	for _, d := range later {

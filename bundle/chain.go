@@ -47,10 +47,11 @@ type chain struct {
 	open func(manifest.Blob) (io.ReadCloser, error) // each read to the end before it is used, or checked before
 	keys *aptmirror.Keyring                         // Policy.ArchiveKeys
 
-	mu      sync.Mutex
-	faults  []string
-	reports []ArchiveReport
-	pins    []*archivePins // as lock.Archives
+	mu            sync.Mutex
+	faults        []string
+	reports       []ArchiveReport
+	assertReports []AssertReport
+	pins          []*archivePins // as lock.Archives
 }
 
 // fault notes something that is not confirmed.
@@ -87,6 +88,9 @@ func (c *chain) run(ctx context.Context) error {
 		return err
 	}
 	c.unconfirmed()
+	if err := c.asserts(); err != nil {
+		return err
+	}
 	if err := c.images(ctx); err != nil {
 		return err
 	}

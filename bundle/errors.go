@@ -11,10 +11,10 @@ import (
 // What can be wrong with a bundle. Test with errors.Is; the first three have a
 // type with details besides, for errors.As.
 var (
-	ErrUntrusted = errors.New("the bundle is not signed by those who must sign it")            // *UntrustedError
-	ErrCorrupt   = errors.New("the bundle is damaged")                                         // *CorruptError
-	ErrMissing   = errors.New("content is missing")                                            // *MissingError
-	ErrArchive   = errors.New("the archives and images that it holds do not confirm the lock") // *ArchiveError
+	ErrUntrusted = errors.New("the bundle is not signed by those who must sign it")                     // *UntrustedError
+	ErrCorrupt   = errors.New("the bundle is damaged")                                                  // *CorruptError
+	ErrMissing   = errors.New("content is missing")                                                     // *MissingError
+	ErrArchive   = errors.New("the archives, images and asserts that it holds do not confirm the lock") // *ArchiveError
 )
 
 // shown is how many faults or blobs one message lists; the types hold them all.

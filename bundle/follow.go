@@ -36,7 +36,7 @@ func (f *following) wait(report *Report) error {
 	if f.err != nil {
 		return f.err
 	}
-	report.Archives, report.Unconfirmed = f.chain.reports, f.chain.faults
+	report.Archives, report.Asserts, report.Unconfirmed = f.chain.reports, f.chain.assertReports, f.chain.faults
 	if len(f.chain.faults) > 0 {
 		return &ArchiveError{Faults: f.chain.faults}
 	}

@@ -47,7 +47,9 @@ func collectPins(lock *manifest.Lock) []*archivePins {
 	}
 	for _, t := range lock.Targets {
 		for _, pkg := range t.Packages {
-			byID[pkg.Archive].addDeb(pkg)
+			if pkg.Vouched == "" { // else by an assert
+				byID[pkg.Archive].addDeb(pkg)
+			}
 		}
 		for _, in := range t.Installed {
 			if in.SHA256 == nil {

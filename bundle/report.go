@@ -18,6 +18,9 @@ type Report struct {
 	Faults     []Fault         `json:"faults,omitempty"`
 	Missing    []manifest.Blob `json:"missing,omitempty"`
 	Archives   []ArchiveReport `json:"archives,omitempty"`
+	// Asserts are those that the lock reproduces; some packages may have no other
+	// voucher.
+	Asserts []AssertReport `json:"asserts,omitempty"`
 	// Unconfirmed is what the archives' own signed documents do not say.
 	Unconfirmed []string `json:"unconfirmed,omitempty"`
 }

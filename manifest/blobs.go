@@ -15,6 +15,9 @@ const (
 	MediaKeyring    = "application/vnd.satchel.archive.keyring.v1"
 	MediaGitPack    = "application/vnd.satchel.git-pack.v1"
 	MediaFile       = "application/octet-stream"
+	MediaAssert     = "application/vnd.satchel.assert.v1+yaml"
+	MediaAssertSig  = "application/vnd.satchel.assert.signature.v1" // OpenPGP or SSHSIG, as it lay beside the assert
+	MediaAssertKey  = "application/vnd.satchel.assert.keyring.v1"
 )
 
 // Ref is a blob, what it is, and a name of it for people.
@@ -49,6 +52,16 @@ func (l *Lock) Blobs() []Ref {
 		}
 		for _, f := range a.Indexes {
 			add(f.Blob, MediaIndex, a.ID()+" "+f.Path)
+		}
+	}
+	for _, a := range l.Asserts {
+		title := strings.TrimSpace(a.Descriptor + " " + a.Release)
+		add(a.Blob, MediaAssert, title+" assert")
+		if a.Signature != nil {
+			add(*a.Signature, MediaAssertSig, title+" signature")
+		}
+		if a.Keyring != nil {
+			add(*a.Keyring, MediaAssertKey, title+" keyring")
 		}
 	}
 	for _, t := range l.Targets {

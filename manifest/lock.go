@@ -8,10 +8,11 @@ const LockVersion = 1
 // Everything in it is sorted as its field says, so that equal plans are equal
 // bytes.
 type Lock struct {
-	Version     int             `yaml:"satchel-lock" json:"satchelLock"` // LockVersion
-	Descriptors []DescriptorPin `yaml:"descriptors" json:"descriptors"`  // by name
-	Archives    []ArchivePin    `yaml:"archives" json:"archives"`        // by ID
-	Targets     []Target        `yaml:"targets" json:"targets"`          // by descriptor, then in the descriptor's own order
+	Version     int             `yaml:"satchel-lock" json:"satchelLock"`            // LockVersion
+	Descriptors []DescriptorPin `yaml:"descriptors" json:"descriptors"`             // by name
+	Archives    []ArchivePin    `yaml:"archives" json:"archives"`                   // by ID
+	Asserts     []AssertPin     `yaml:"asserts,omitempty" json:"asserts,omitempty"` // in the order given; the first of a descriptor is what its packages are
+	Targets     []Target        `yaml:"targets" json:"targets"`                     // by descriptor, then in the descriptor's own order
 }
 
 // DescriptorPin is one descriptor and all that it takes besides packages.
@@ -164,7 +165,10 @@ type PackagePin struct {
 	Archive      string `yaml:"archive" json:"archive"` // ID of an ArchivePin
 	Path         string `yaml:"path" json:"path"`       // Filename in the index, "pool/main/a/adduser/adduser_3.134_all.deb"
 	Blob         `yaml:",inline"`
-	Why          string `yaml:"why" json:"why"` // "essential", "base", "asked for", "upgrade" or "dependency of NAME"
+	Why          string `yaml:"why" json:"why"` // "essential", "base", "asked for", "upgrade", "assert" or "dependency of NAME"
+	// Vouched says who besides an archive's indexes vouches for the package: they
+	// do not list it. Archive and Path are where it would be.
+	Vouched Voucher `yaml:"vouched,omitempty" json:"vouched,omitempty"`
 }
 
 // InstalledPin is a package that an image holds. SHA256 is that of its .deb,

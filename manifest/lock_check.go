@@ -21,6 +21,7 @@ type lockChecker struct {
 	paths    map[string]Digest // of each file of an archive seen
 	names    map[string]bool   // descriptors
 	used     map[string]bool   // descriptors that have a target
+	asserted map[string]bool   // descriptors that have an assert
 }
 
 func (c *lockChecker) bad(path, format string, args ...any) {
@@ -37,7 +38,7 @@ func (c *lockChecker) check(path string, err error) {
 
 func (c *lockChecker) lock(l *Lock) {
 	c.archives, c.names, c.used = map[string]bool{}, map[string]bool{}, map[string]bool{}
-	c.sizes, c.paths = map[Digest]int64{}, map[string]Digest{}
+	c.sizes, c.paths, c.asserted = map[Digest]int64{}, map[string]Digest{}, map[string]bool{}
 	if l.Version != LockVersion {
 		c.bad("satchel-lock", "version %d is not known; this satchel reads version %d", l.Version, LockVersion)
 		return
@@ -59,6 +60,7 @@ func (c *lockChecker) lock(l *Lock) {
 		c.names[d.Name] = true
 		c.descriptor(path, d)
 	}
+	c.asserts(l.Asserts)
 	c.targets(l.Targets)
 	for i, d := range l.Descriptors {
 		if !c.used[d.Name] {

@@ -51,7 +51,7 @@ func (c *lockChecker) target(path string, t Target) {
 		last = c.order(at, last, sortKey(p.Name, p.Architecture))
 		c.deb(at, p.Name, p.Version, p.Architecture)
 		c.blob(at, p.Blob)
-		c.inArchive(at, p.Archive, p.Path, p.Blob)
+		c.voucher(at, t, p)
 		c.why(join(at, "why"), p.Why)
 	}
 	last = ""
@@ -83,13 +83,13 @@ func (c *lockChecker) deb(path, name, version, arch string) {
 
 func (c *lockChecker) why(path, why string) {
 	switch why {
-	case "essential", "base", "asked for", "upgrade":
+	case "essential", "base", "asked for", "upgrade", "assert":
 		return
 	}
 	name, ok := strings.CutPrefix(why, "dependency of ")
 	name, arch, foreign := strings.Cut(name, ":")
 	if !ok || !packageName(name) || foreign && !architecture(arch) {
-		c.bad(path, "%q is none of essential, base, asked for, upgrade, dependency of NAME or NAME:ARCHITECTURE", shorten(why))
+		c.bad(path, "%q is none of essential, base, asked for, upgrade, assert, dependency of NAME or NAME:ARCHITECTURE", shorten(why))
 	}
 }
 

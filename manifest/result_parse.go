@@ -31,6 +31,9 @@ func ParseResult(file string, data []byte) (*Result, error) {
 	return &res, nil
 }
 
+// oneBase is what the list of packages is called where there is one, without a name.
+const oneBase = "base"
+
 type resultReader struct{ walker }
 
 // text is the walker's, and decodes what Ruby wrote as !binary: a text that was
@@ -145,7 +148,7 @@ func (r *resultReader) base(m *mapNode) []BaseManifest {
 	n := m.take("base_manifests")
 	if n == nil {
 		if n = m.take("base_manifest"); n != nil { // of one build, before there were several
-			one := BaseManifest{Target: "base"}
+			one := BaseManifest{Target: oneBase}
 			one.Sums, one.Noise = splitSums(r.text(n, "base_manifest"))
 			all = append(all, one)
 		}

@@ -121,6 +121,10 @@ func (b *build) environment(ctx context.Context, logs string) (Environment, erro
 			fmt.Fprintf(log, "Archive %s: %s.\n", a.ID(), w.Meaning())
 		}
 	}
+	for _, a := range b.run.Lock.AssertsOf(b.descriptor.Name) {
+		fmt.Fprintf(log, "The packages are those of %s; %d of them are in no index.\n", a.Label(), b.run.Lock.Vouched(a.Descriptor))
+		break
+	}
 	list, err := os.Create(logs + "-environment.txt")
 	if err != nil {
 		return Environment{}, fmt.Errorf("making the listing: %w", err)

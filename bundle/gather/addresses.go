@@ -3,6 +3,7 @@ package gather
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,42 @@ func (g *Gatherer) addresses(lock *manifest.Lock) (map[manifest.Digest][]string,
 		tops[a.ID()] = p
 	}
 	all := map[manifest.Digest][]string{}
+	if err := g.vouched(lock, tops, all); err != nil {
+		return nil, err
+	}
 	for sum, b := range origins(lock) {
 		b.SHA256 = sum
 		if list := urls(b, tops); len(list) > 0 {
-			all[sum] = list
+			all[sum] = append(list, all[sum]...)
 		}
 	}
 	return all, nil
+}
+
+// vouched adds places of packages that no index lists: services that know every
+// file, snapshots about the time of the sources, and archives that the lock could
+// not read.
+func (g *Gatherer) vouched(lock *manifest.Lock, tops map[string]places, all map[manifest.Digest][]string) error {
+	for _, t := range lock.Targets {
+		for _, p := range t.Packages {
+			if p.Vouched == "" {
+				continue
+			}
+			name, suite, _ := strings.Cut(p.Archive, "/")
+			i := slices.IndexFunc(lock.Descriptors, func(d manifest.DescriptorPin) bool { return d.Name == t.Descriptor })
+			at, err := time.Parse(manifest.DateForm, lock.Descriptors[i].Reference)
+			if err != nil {
+				return fmt.Errorf("reading the reference time of %s: %w", t.Descriptor, err)
+			}
+			if _, ok := tops[p.Archive]; !ok {
+				where, closed := pocket(name, suite)
+				tops[p.Archive] = places{pool: g.Mirrors.Current(where, closed)}
+			}
+			all[p.SHA256] = append(g.Mirrors.Files(name, p.Name, p.Version, p.Architecture),
+				aptmirror.Below(g.Mirrors.Snapshots(name, aptmirror.BuildMoments(at, g.Now)...), p.Path)...)
+		}
+	}
+	return nil
 }
 
 // urls are the addresses of a blob; tops has its archive.

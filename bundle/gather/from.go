@@ -37,7 +37,7 @@ type Finder struct {
 func NewFinder(s *store.Store, blobs []manifest.NeededBlob, story func(string)) *Finder {
 	f := &Finder{Store: s, Story: story, want: map[manifest.Digest]manifest.NeededBlob{}, hints: map[manifest.Digest][]string{}}
 	for _, b := range blobs {
-		if !s.Has(b.Blob) {
+		if _, ok := s.Find(b.SHA256); !s.Has(b.Blob) && !(ok && Unsized(b)) {
 			f.want[b.SHA256] = b
 			f.hints[b.SHA256] = hints(b)
 		}
@@ -109,13 +109,22 @@ func (f *Finder) file(ctx context.Context, name string) error {
 	return err
 }
 
-// sized lists what is wanted of a size.
-func (f *Finder) sized(size int64) []manifest.NeededBlob {
+// Unsized tells that nobody knows how long a blob is: an assert tells its hash alone.
+func Unsized(b manifest.NeededBlob) bool {
+	return b.Size == 0 && b.SHA256 != manifest.Sum(nil)
+}
+
+// sized lists what is wanted of a size, and, as if it had that, what is wanted of
+// any size if the file's name fits.
+func (f *Finder) sized(size int64, name string) []manifest.NeededBlob {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []manifest.NeededBlob
 	for _, b := range f.want {
-		if b.Size == size {
+		if Unsized(b) && fits(name, func(n string) bool { return slices.Contains(f.hints[b.SHA256], n) }) {
+			b.Size = size
+		}
+		if b.Size == size && !Unsized(b) {
 			list = append(list, b)
 		}
 	}

@@ -40,6 +40,9 @@ func (f *Finder) bundle(ctx context.Context, r io.ReadSeeker) error {
 		f.mu.Lock()
 		b, ok := f.want[sum]
 		f.mu.Unlock()
+		if Unsized(b) {
+			b.Size = h.Size
+		}
 		if !ok || b.Size != h.Size {
 			continue
 		}

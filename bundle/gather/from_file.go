@@ -21,7 +21,7 @@ func (f *Finder) tryFile(ctx context.Context, name string) (bool, error) {
 		return false, nil
 	}
 	defer r.Close()
-	list := f.sized(size)
+	list := f.sized(size, filepath.Base(name))
 	if b, ok := f.namesake(list, filepath.Base(name)); ok { // read once: it is copied while it is hashed
 		found, err := f.put(ctx, b.Blob, r)
 		if err == nil && !found && seek(r) == nil {

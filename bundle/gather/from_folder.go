@@ -72,9 +72,10 @@ type match struct {
 // folders of unfinished downloads.
 func (f *Finder) walk(ctx context.Context, dir string) ([]match, error) {
 	f.mu.Lock()
-	sizes, names := map[int64]bool{}, map[string]bool{}
+	sizes, names, unsized := map[int64]bool{}, map[string]bool{}, false
 	for _, b := range f.want {
 		sizes[b.Size] = true
+		unsized = unsized || Unsized(b)
 		for _, h := range f.hints[b.SHA256] {
 			names[h] = true
 		}
@@ -105,10 +106,11 @@ func (f *Finder) walk(ctx context.Context, dir string) ([]match, error) {
 			return nil
 		}
 		fi, err := os.Stat(name) // through a link
-		if err != nil || !fi.Mode().IsRegular() || !sizes[fi.Size()] {
+		named := fits(d.Name(), func(n string) bool { return names[n] })
+		if err != nil || !fi.Mode().IsRegular() || !sizes[fi.Size()] && !(unsized && named) {
 			return nil
 		}
-		found = append(found, match{name: name, size: fi.Size(), named: fits(d.Name(), func(n string) bool { return names[n] })})
+		found = append(found, match{name: name, size: fi.Size(), named: named})
 		return nil
 	})
 	if unread > 0 {
@@ -152,7 +154,7 @@ func (f *Finder) tryAll(ctx context.Context, all []match) error {
 	var budget, skipped atomic.Int64
 	budget.Store(f.budget())
 	err := f.parallel(ctx, others, func(name string) error {
-		if len(f.sized(size[name])) == 0 {
+		if len(f.sized(size[name], filepath.Base(name))) == 0 {
 			return nil
 		}
 		if budget.Add(-size[name]) < 0 {

@@ -77,7 +77,8 @@ func line(s string) string {
 	return s
 }
 
-// Needed puts what needs ask for into the store. lock may be nil; it knows of
+// Needed puts what needs ask for into the store, and tells in them how long each
+// blob is. lock may be nil; it knows of
 // sources and images how they are got, and more addresses. What nobody has is in
 // the *fetch.MissingError.
 func (g *Gatherer) Needed(ctx context.Context, needs *manifest.Needs, lock *manifest.Lock) error {
@@ -95,13 +96,37 @@ func (g *Gatherer) Needed(ctx context.Context, needs *manifest.Needs, lock *mani
 		}
 	}
 	var jobs []fetch.Job
-	for _, b := range needs.Blobs {
-		jobs = append(jobs, fetch.Job{Name: b.Name, Blob: b.Blob, URLs: append(known[b.SHA256], urls(b, tops)...)})
+	for i, b := range needs.Blobs {
+		where := append(known[b.SHA256], urls(b, tops)...)
+		if Unsized(b) {
+			if name, version, arch := manifest.SplitDebName(b.Name); b.Archive != "" && arch != "" {
+				archive, _, _ := strings.Cut(b.Archive, "/")
+				where = append(where, g.Mirrors.Files(archive, name, version, arch)...)
+			}
+			if b.Blob, err = g.sized(ctx, b.Blob, where); err != nil {
+				return err
+			}
+			needs.Blobs[i].Blob = b.Blob
+		}
+		jobs = append(jobs, fetch.Job{Name: b.Name, Blob: b.Blob, URLs: where})
 	}
 	if err := g.fetch(ctx, lock, jobs); err != nil {
 		return fmt.Errorf("fetching what is needed: %w", err)
 	}
 	return nil
+}
+
+// sized asks how long a blob is of which only the hash is known; if nobody knows
+// it, it stays as it is, and is missing.
+func (g *Gatherer) sized(ctx context.Context, b manifest.Blob, urls []string) (manifest.Blob, error) {
+	if found, ok := g.Store.Find(b.SHA256); ok {
+		return found, nil
+	}
+	size, err := g.Fetch.Size(ctx, urls, manifest.MaxBlob)
+	if err == nil {
+		b.Size = size
+	}
+	return b, ctx.Err()
 }
 
 // Tried is what every place answered that was asked for a blob.

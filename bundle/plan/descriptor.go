@@ -20,6 +20,10 @@ func (p *Planner) descriptor(ctx context.Context, r Request) (manifest.Descripto
 		Name: d.Name, File: filepath.Base(d.File), Reference: d.Reference,
 		Sources: []manifest.SourcePin{}, Files: []manifest.FilePin{},
 	}
+	nobody := &UnfoundError{}
+	if a := r.Assert; a != nil && a.In.Descriptor.SHA256 != manifest.Sum(d.Raw) {
+		return pin, &MismatchError{What: fmt.Sprintf("its descriptor has sha256 %s, %s has %s", a.In.Descriptor.SHA256.Hex(), d.File, manifest.Sum(d.Raw).Hex())}
+	}
 	var err error
 	if pin.Blob, err = p.keep(ctx, d.Raw); err != nil {
 		return pin, err
@@ -35,11 +39,17 @@ func (p *Planner) descriptor(ctx context.Context, r Request) (manifest.Descripto
 		}
 	}
 	for _, name := range d.Files {
-		f, err := p.file(ctx, r, name)
+		f, err := p.assertedFile(ctx, r, name)
+		if nobody.takes(err) {
+			continue
+		}
 		if err != nil {
 			return pin, fmt.Errorf("file %s: %w", name, err)
 		}
 		pin.Files = append(pin.Files, f)
+	}
+	if len(nobody.Blobs) > 0 {
+		return pin, nobody
 	}
 	return pin, nil
 }
@@ -61,6 +71,9 @@ func (p *Planner) source(ctx context.Context, r Request, remote manifest.Remote)
 	}
 	if want.Ref == "" {
 		want.Ref = r.Commits[remote.Dir]
+	}
+	if r.Assert != nil {
+		return p.assertedSource(ctx, r, want)
 	}
 	if want.Ref == "" {
 		return manifest.SourcePin{}, fmt.Errorf("%s:%d: it has no commit: give one with -c %s=COMMIT", r.Descriptor.File, remote.Line, remote.Dir)

@@ -57,6 +57,9 @@ type Planner struct {
 	// Pools keeps what indexes say, so that they need not be read again.
 	Pools PoolCache
 
+	// Asserts are what the lock says that it reproduces; their blobs are in Store.
+	Asserts []manifest.AssertPin
+
 	mu     sync.Mutex
 	suites map[string]*archive // archives read so far, by ID
 
@@ -73,6 +76,12 @@ type Request struct {
 	Commits    map[string]string             // -c: directory → commit, for remotes without one
 	URLs       map[string]string             // -u: directory → URL, instead of the descriptor's
 	Base       []string                      // base packages instead of gitian's; nil: gitian's
+	// Assert is the build that is to be repeated: its commits, its files, its
+	// packages and no others. nil: as the archives are.
+	Assert *manifest.Result
+	// FillIn takes from the archives what the assert's packages lack.
+	FillIn    bool
+	reference string // REFERENCE_DATETIME
 	// Image imports the base system of one architecture; nil means bootstrap.
 	Image func(ctx context.Context, architecture string) (manifest.Image, error)
 }
@@ -90,20 +99,28 @@ func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock,
 
 func (p *Planner) lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
 	p.suites, p.universes = map[string]*archive{}, map[string]*universe{}
-	lock := &manifest.Lock{Version: manifest.LockVersion}
+	lock := &manifest.Lock{Version: manifest.LockVersion, Archives: []manifest.ArchivePin{}, Asserts: p.Asserts}
+	nobody := &UnfoundError{}
 	for _, r := range requests {
 		pin, err := p.descriptor(ctx, r)
-		if err != nil {
+		if err != nil && !nobody.takes(err) {
 			return nil, fmt.Errorf("planning %s: %w", r.Descriptor.Name, err)
 		}
+		r.reference = pin.Reference
 		lock.Descriptors = append(lock.Descriptors, pin)
 		for _, t := range r.Descriptor.Targets() {
 			target, err := p.target(ctx, r, t.Suite, t.Architecture)
+			if nobody.takes(err) {
+				continue
+			}
 			if err != nil {
 				return nil, fmt.Errorf("planning %s for %s %s: %w", r.Descriptor.Name, t.Suite, t.Architecture, err)
 			}
 			lock.Targets = append(lock.Targets, target)
 		}
+	}
+	if len(nobody.Blobs) > 0 {
+		return nil, nobody
 	}
 	for _, a := range p.suites {
 		if a.used {

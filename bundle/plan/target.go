@@ -26,6 +26,9 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	if err != nil {
 		return t, err
 	}
+	if r.Assert != nil {
+		return t, p.asserted(ctx, r, suite, extra, &t)
+	}
 	native := t.DpkgArchitecture()
 	u, err := p.universe(ctx, suite, append([]string{native}, d.Multiarch...), extra)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 // however many targets there are.
 type universe struct {
 	archives []part // by Package.Archive
+	indexes  []index
 	pool     *aptmirror.Pool
 }
 
@@ -32,11 +33,10 @@ func (p *Planner) universe(ctx context.Context, suite aptmirror.Suite, arches []
 		return nil, err
 	}
 	u := &universe{archives: widen(own, extra)}
-	indexes, err := p.indexes(ctx, u.archives, arches)
-	if err != nil {
+	if u.indexes, err = p.indexes(ctx, u.archives, arches); err != nil {
 		return nil, err
 	}
-	if u.pool, err = p.pool(ctx, u.archives, arches, indexes); err != nil {
+	if u.pool, err = p.pool(ctx, u.archives, arches, u.indexes); err != nil {
 		return nil, err
 	}
 	p.universes[key] = u
@@ -86,9 +86,17 @@ func (p *Planner) build(ctx context.Context, arches []string, infos []aptmirror.
 		plain += b.Size
 	}
 	builder, err := aptmirror.NewPoolBuilder(arches[0], arches[1:], infos, plain)
+	if err == nil {
+		err = p.read(ctx, builder, indexes)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return builder.Build()
+}
+
+// read reads indexes into a pool.
+func (p *Planner) read(ctx context.Context, builder *aptmirror.PoolBuilder, indexes []index) error {
 	ahead := func(i int) *readAhead {
 		if i == len(indexes) {
 			return nil
@@ -108,10 +116,10 @@ func (p *Planner) build(ctx context.Context, arches []string, infos []aptmirror.
 			if next != nil {
 				next.Close()
 			}
-			return nil, fmt.Errorf("reading archive %s: %w", x.pin.ID(), err)
+			return fmt.Errorf("reading archive %s: %w", x.pin.ID(), err)
 		}
 	}
-	return builder.Build()
+	return nil
 }
 
 func (a *archive) info() aptmirror.ArchiveInfo {

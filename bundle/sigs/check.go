@@ -14,9 +14,8 @@ import (
 	"satchel/manifest/compare"
 )
 
-// Namespace is the SSHSIG namespace of asserts' signatures, the -n of
-// ssh-keygen -Y. A signature for anything else does not count.
-const Namespace = "satchel-assert"
+// Namespace is bundle.AssertNamespace.
+const Namespace = bundle.AssertNamespace
 
 // maxSignature bounds a signature file, in bytes.
 const maxSignature = 1 << 20

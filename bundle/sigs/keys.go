@@ -76,6 +76,14 @@ func ReadKeys(files []KeyFile) (*Keys, error) {
 	return k, err
 }
 
+// OpenPGP returns the public key with a primary fingerprint, as the keyring has it.
+func (k *Keys) OpenPGP(fingerprint string) ([]byte, error) {
+	if k == nil || k.pgp == nil {
+		return nil, errors.New("choosing keys: there is no OpenPGP key")
+	}
+	return k.pgp.Subset([]string{fingerprint})
+}
+
 // isOpenPGP tells the two kinds of key files apart.
 func isOpenPGP(data []byte) bool {
 	trimmed := bytes.TrimLeft(data, " \t\r\n")

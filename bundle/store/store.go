@@ -149,6 +149,18 @@ func (s *Store) Has(b manifest.Blob) bool {
 	return err == nil
 }
 
+// Find tells how long the blob of a hash is, if the store holds it.
+func (s *Store) Find(d manifest.Digest) (manifest.Blob, bool) {
+	if d.IsZero() || s.checkDir(shard(d)) != nil {
+		return manifest.Blob{}, false
+	}
+	fi, err := s.root.Lstat(blobName(d))
+	if err != nil || !fi.Mode().IsRegular() {
+		return manifest.Blob{}, false
+	}
+	return manifest.Blob{SHA256: d, Size: fi.Size()}, true
+}
+
 // shard and blobName give the places of a blob.
 func shard(d manifest.Digest) string { return filepath.Join(blobDir, d.Hex()[:2]) }
 

@@ -33,7 +33,12 @@ func (x *indexReader) solution(ctx context.Context, t manifest.Target) (*aptmirr
 	var why []string
 	for _, p := range t.Packages {
 		k, ok := x.read[key(p.Blob, p.Path)]
-		if !ok {
+		if p.Vouched != "" {
+			var err error
+			if k, err = x.deb(p); err != nil {
+				return nil, err
+			}
+		} else if !ok {
 			return nil, fmt.Errorf("no index of the lock has %s %s %s", p.Name, p.Version, p.Architecture)
 		}
 		packages = append(packages, k)
@@ -48,6 +53,16 @@ func (x *indexReader) solution(ctx context.Context, t manifest.Target) (*aptmirr
 		}
 	}
 	return aptmirror.Chosen(t.DpkgArchitecture(), packages, why)
+}
+
+// deb reads a package that no index lists.
+func (x *indexReader) deb(p manifest.PackagePin) (aptmirror.Package, error) {
+	r, err := x.open(p.Blob)
+	if err != nil {
+		return aptmirror.Package{}, err
+	}
+	defer r.Close()
+	return aptmirror.ReadDeb(p.Path, r, p.Path, p.Blob)
 }
 
 func key(b manifest.Blob, path string) string { return b.SHA256.Hex() + " " + path }

@@ -52,6 +52,13 @@ var releases = map[string]func(testing.TB, *fakeArchive){
 		s.Replace = map[string][]byte{index + ".gz": append(plain, gzipped(make([]byte, 1<<30))...)}
 		a.Publish(t, s)
 	},
+	"newer": func(t testing.TB, a *fakeArchive) { // the archive has moved on; base is as it was
+		a.Publish(t, archivetest.Suite{Archive: "debian", Name: "bookworm", Until: time.Now().Add(24 * time.Hour), Packages: []archivetest.Package{
+			archivetest.Deb("base", "1.0", "Essential: yes\nPriority: required\n"),
+			archivetest.Deb("tool", "3.0-1", "Depends: libtool1 (>= 3), base, extra\n"),
+			archivetest.Deb("libtool1", "3.1", ""), archivetest.Deb("extra", "1", ""),
+		}})
+	},
 	"escape": edited(func(text string) string { return strings.Replace(text, "Filename: pool", "Filename: ../../pool", 1) }),
 	// Packages that cannot be what their index says, each in base's place.
 	"twice": edited(func(text string) string {

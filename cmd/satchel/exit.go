@@ -7,6 +7,7 @@ import (
 
 	"satchel/aptmirror/fetch"
 	"satchel/bundle"
+	"satchel/bundle/plan"
 	"satchel/runner"
 )
 
@@ -46,6 +47,8 @@ func exitCode(err error) int {
 	var script *runner.ScriptError
 	var missing *fetch.MissingError
 	var status statusError
+	var nobody *plan.UnfoundError
+	var mismatch *plan.MismatchError
 	switch {
 	case err == nil:
 		return exitDone
@@ -59,9 +62,9 @@ func exitCode(err error) int {
 		return exitNotVerified
 	case errors.Is(err, errDiffer):
 		return exitDiffer
-	case errors.Is(err, errIncomparable):
+	case errors.Is(err, errIncomparable), errors.As(err, &mismatch):
 		return exitIncomparable
-	case errors.Is(err, bundle.ErrMissing), errors.As(err, &missing):
+	case errors.Is(err, bundle.ErrMissing), errors.As(err, &missing), errors.As(err, &nobody):
 		return exitMissing
 	case errors.As(err, &script) && len(script.Wanted) > 0:
 		return exitNetwork

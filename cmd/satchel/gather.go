@@ -45,7 +45,7 @@ func (c *gatherCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	}
 	lock, err := c.plan(ctx, on)
 	if err != nil {
-		return err
+		return writeNeeds(ui, c.Needs, nil, err)
 	}
 	if err := on.gather(ctx, lock, c.From); err != nil {
 		return writeNeeds(ui, c.Needs, lock, err)
@@ -63,6 +63,8 @@ func (c *gatherCmd) sensible() error {
 		return fmt.Errorf("%w: --fetch-needs takes no descriptors, --sign or --needs: it makes a folder for --from", errUsage)
 	case !fetching && (c.Lock == "") == (len(c.Descriptors) == 0):
 		return fmt.Errorf("%w: gather takes either descriptors or --lock FILE", errUsage)
+	case len(c.FromAssert) > 0 && (c.Lock != "" || fetching):
+		return fmt.Errorf("%w: --from-assert says what to lock; a lock has its asserts already", errUsage)
 	case c.Snapshot != "" && (c.Lock != "" || fetching):
 		return fmt.Errorf("%w: --snapshot says when to lock; a lock has its moment already", errUsage)
 	}
@@ -75,7 +77,7 @@ func (c *gatherCmd) sensible() error {
 // plan reads the lock or makes one.
 func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error) {
 	if c.Lock == "" {
-		return on.lock(ctx, c.Descriptors, c.lockFlags)
+		return on.lock(ctx, c.Descriptors, c.From, c.lockFlags)
 	}
 	lock, err := readLock(c.Lock)
 	if err != nil {

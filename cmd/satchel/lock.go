@@ -28,25 +28,33 @@ type lockFlags struct {
 	Snapshot            string            `help:"Read archives as they were at a moment, from a snapshot service." placeholder:"MOMENT"`
 	AllowWeakHashes     bool              `help:"Take an archive that lists its indexes by SHA-1 or MD5 alone; the lock says so."`
 	AllowWeakSignatures bool              `help:"Take an archive that is signed by a DSA key or with SHA-1 alone, as Ubuntu's from lucid to precise are; the lock says so."`
+	FromAssert          []string          `help:"Assert or result to reproduce: its commits, its files, its packages. The first of a descriptor says which; others of the release must have the same inputs and outputs." type:"existingfile" placeholder:"FILE" sep:"none"`
+	AssertKeyring       []string          `help:"Who may have signed the asserts; each must have a good signature beside it." type:"path" placeholder:"FILE|DIR" sep:"none"`
+	FillIn              bool              `help:"Take from the archives what an assert's packages need and it does not list."`
 	IgnoreExpiry        bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
 }
 
 type lockCmd struct {
 	Descriptors []string `arg:"" name:"descriptor" type:"existingfile" help:"Gitian descriptors."`
 	Output      string   `short:"o" default:"satchel.lock" help:"File to write." placeholder:"FILE"`
+	From        []string `help:"With --from-assert: folders of .debs and files, apt's caches and older bundles that may have what it names." placeholder:"DIR|BUNDLE" sep:"none"`
+	Needs       string   `help:"With --from-assert: file to write what nobody has to." placeholder:"FILE"`
 	lockFlags
 }
 
 // Run plans and writes the lock.
 func (c *lockCmd) Run(ctx context.Context, g *globals, ui *ui) error {
+	if len(c.FromAssert) == 0 && (len(c.From) > 0 || c.Needs != "") {
+		return fmt.Errorf("%w: --from and --needs are for --from-assert here; gather has them for what a lock pins", errUsage)
+	}
 	on, err := g.online(ui, c.lockFlags)
 	if err != nil {
 		return err
 	}
 	defer on.close()
-	lock, err := on.lock(ctx, c.Descriptors, c.lockFlags)
+	lock, err := on.lock(ctx, c.Descriptors, c.From, c.lockFlags)
 	if err != nil {
-		return err
+		return writeNeeds(ui, c.Needs, nil, err)
 	}
 	text, err := lock.Marshal()
 	if err != nil {
@@ -60,7 +68,7 @@ func (c *lockCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 }
 
 // lock plans the descriptors with what the flags say.
-func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manifest.Lock, error) {
+func (o *online) lock(ctx context.Context, files, from []string, f lockFlags) (*manifest.Lock, error) {
 	var requests []plan.Request
 	for _, name := range files {
 		r, err := o.request(name, f)
@@ -73,8 +81,13 @@ func (o *online) lock(ctx context.Context, files []string, f lockFlags) (*manife
 	if err != nil {
 		return nil, err
 	}
+	asserts, err := o.asserts(ctx, requests, from, f)
+	if err != nil {
+		return nil, err
+	}
 	p := plan.Planner{
-		Fetch: o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
+		Asserts: asserts,
+		Fetch:   o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
 		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, AllowWeakSignatures: f.AllowWeakSignatures, Snapshot: moment,
 		AnySigner: len(f.ArchiveKeyring) > 0, Notes: filepath.Join(o.dir, "releases"), Pools: o.pools,
 	}

@@ -21,7 +21,7 @@ import (
 type cli struct {
 	Lock    lockCmd    `cmd:"" help:"Pin everything that descriptors need, and write the lock."`
 	Gather  gatherCmd  `cmd:"" help:"Fetch what a lock pins and pack it into one bundle (online)."`
-	Verify  verifyCmd  `cmd:"" help:"Check a bundle: signatures, every blob, the archive's own chain."`
+	Verify  verifyCmd  `cmd:"" help:"Check a bundle: signatures, every blob, the archive's own chain; or the provenance of a result."`
 	Inspect inspectCmd `cmd:"" help:"Say what a descriptor, lock, bundle, result or assert holds, and whether it is sound."`
 	Why     whyCmd     `cmd:"" help:"Explain why a package is in a lock or a bundle."`
 	Sign    signCmd    `cmd:"" help:"Verify a bundle and add a signature."`

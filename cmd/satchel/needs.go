@@ -13,6 +13,7 @@ import (
 	"satchel/aptmirror/fetch"
 	"satchel/bundle"
 	"satchel/bundle/gather"
+	"satchel/bundle/plan"
 	"satchel/bundle/store"
 	"satchel/manifest"
 	"satchel/runner"
@@ -48,7 +49,10 @@ func needsOf(lock *manifest.Lock, err error) (*manifest.Needs, error) {
 	var missing *fetch.MissingError
 	var absent *bundle.MissingError
 	var script *runner.ScriptError
+	var nobody *plan.UnfoundError
 	switch {
+	case errors.As(err, &nobody):
+		return &manifest.Needs{Version: manifest.NeedsVersion, Archives: nobody.Archives, Blobs: nobody.Blobs}, nil
 	case lock != nil && errors.As(err, &missing):
 		return gather.Needs(lock, missing)
 	case errors.As(err, &absent):

@@ -176,3 +176,73 @@ func (c *crossing) explained(t *testing.T, name string, built runner.Built) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// TestVerifyProvenance: verify takes what attest signed, with the right key and over
+// these files alone.
+func TestVerifyProvenance(t *testing.T) {
+	keys := t.TempDir()
+	for _, k := range [][2]string{{"ed25519", ""}, {"ecdsa", "384"}, {"rsa", "2048"}} {
+		key := filepath.Join(keys, k[0])
+		args := []string{"-q", "-t", k[0], "-N", "", "-f", key}
+		if k[1] != "" {
+			args = append(args, "-b", k[1])
+		}
+		run(t, "ssh-keygen", args...)
+	}
+	verify := func(want int, file string, more ...string) string {
+		t.Helper()
+		cmd := exec.Command(os.Args[0], append([]string{"verify", file}, more...)...)
+		cmd.Env = append(os.Environ(), asSatchel+"=1")
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Errorf("verify %s %v: exit %d, want %d\n%s", filepath.Base(file), more, got, want, out)
+		}
+		return string(out)
+	}
+	for _, k := range []string{"ed25519", "ecdsa", "rsa"} {
+		result := withProvenance(t, resultText, "1")
+		attest(t, exitDone, result, "--signer", "alice", "--release", "1.0", "-d", t.TempDir(), "--key", filepath.Join(keys, k))
+		file := filepath.Join(result, "p-provenance.intoto.jsonl")
+		ring := []string{"--keyring", filepath.Join(keys, k+".pub")}
+		other := filepath.Join(keys, map[string]string{"ed25519": "rsa", "ecdsa": "ed25519", "rsa": "ecdsa"}[k]+".pub")
+		if got := verify(exitDone, file, ring...); !strings.Contains(got, strings.Repeat("1", 64)+"  a.tar") || !strings.Contains(got, "signed by SHA256:") && !strings.Contains(got, "signed by \"") {
+			t.Errorf("%s: got %s", k, got)
+		}
+		verify(exitNotVerified, file)
+		verify(exitNotVerified, file, "--keyring", other)
+		verify(exitNotVerified, file, append(ring, "--threshold", "2")...)
+		verify(exitDone, file, "--unsigned")
+		if got := verify(exitDone, file, append(ring, "--json")...); !strings.Contains(got, `"here": "absent"`) {
+			t.Errorf("%s: got %s", k, got)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, changed := range map[string]string{
+			"payload":   strings.Replace(string(text), `"payload":"e`, `"payload":"f`, 1),
+			"signature": strings.Replace(string(text), `"sig":"`, `"sig":"AAAA`, 1),
+			"type":      strings.Replace(string(text), "in-toto+json", "in-toto-json", 1),
+			"more":      string(text) + "{}",
+			"a key":     strings.Replace(string(text), `"payload":`, `"x":1,"payload":`, 1),
+			"none":      strings.Replace(string(text), `"signatures":[`, `"signatures":[],"y":[`, 1),
+			"base64":    strings.Replace(string(text), `"payload":"`, `"payload":"*`, 1),
+			"cut":       string(text[:len(text)/2]),
+		} {
+			bad := filepath.Join(result, "bad.intoto.jsonl")
+			if err := os.WriteFile(bad, []byte(changed), 0o600); err != nil || changed == string(text) {
+				t.Fatal(name, err)
+			}
+			verify(exitNotVerified, bad, ring...)
+		}
+		if err := os.MkdirAll(filepath.Join(result, "out"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(result, "out", "a.tar"), []byte("other"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := verify(exitDiffer, file, ring...); !strings.Contains(got, "a.tar beside") {
+			t.Errorf("%s: got %s", k, got)
+		}
+	}
+}

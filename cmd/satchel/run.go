@@ -50,6 +50,11 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 	if err != nil {
 		return err
 	}
+	own, err := ownExpectations(v, c.names(v.Lock()))
+	if err != nil {
+		return err
+	}
+	expected = append(expected, own...)
 	cache, err := g.cacheDir()
 	if err != nil {
 		return err
@@ -59,6 +64,7 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		return err
 	}
 	tellWaived(ui, v.Lock())
+	tellVouched(ui, v.Lock())
 	ui.Stepf("Bundle %s, engine %s", v.Identity(), engine.Name())
 	run := runner.Run{
 		Engine: engine, Source: v, Lock: v.Lock(), Only: c.Only, Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory, AllowSudo: c.AllowSudo},

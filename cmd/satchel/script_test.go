@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"satchel/aptmirror/archivetest"
+	"satchel/manifest"
 	"satchel/runner/sandbox"
 )
 
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		Setup:              setupScript,
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "fault": cmdFault, "flip": cmdFlip, "cut": cmdCut, "release": cmdRelease, "asked": cmdAsked},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "fault": cmdFault, "flip": cmdFlip, "cut": cmdCut, "release": cmdRelease, "asked": cmdAsked, "assertof": cmdAssertOf},
 		RequireUniqueNames: true,
 	})
 }
@@ -77,6 +78,7 @@ func setupScript(env *testscript.Env) error {
 	}
 	env.Setenv("KEY", key)
 	env.Setenv("ARCHIVE", a.URL)
+	env.Setenv("ARCHIVEDIR", a.Dir)
 	env.Setenv("SATCHEL_CACHE", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("LOCK", "--archive-keyring="+key+" --mirror=debian="+a.URL+"/debian")
 	env.Setenv("CORPUS", corpus())
@@ -165,6 +167,38 @@ func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
 	if want, _ := strconv.Atoi(args[1]); n != want {
 		ts.Fatalf("%s was asked for %d times, want %d", args[0], n, want)
 	}
+}
+
+// cmdAssertOf writes the assert of a build by a lock, as attest would, with an
+// output of the given hash, and older files of a cache and noise in its list:
+// assertof LOCK RELEASE DIGIT OUT.
+func cmdAssertOf(ts *testscript.TestScript, neg bool, args []string) {
+	lock, err := manifest.ParseLock(args[0], []byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	d := lock.Descriptors[0]
+	sum, err := manifest.ParseDigest(strings.Repeat(args[2], 64))
+	ts.Check(err)
+	r := manifest.Result{Name: d.Name, Release: args[1], Type: "build", Out: []manifest.FileSum{{SHA256: sum, Path: "out.txt"}},
+		In: manifest.Inputs{Descriptor: manifest.FileSum{SHA256: d.SHA256, Path: d.Name + "-desc.yml"}}}
+	for _, f := range d.Files {
+		r.In.Files = append(r.In.Files, manifest.FileSum{SHA256: f.SHA256, Path: f.Name})
+	}
+	for _, s := range d.Sources {
+		r.In.Git = append(r.In.Git, manifest.GitCommit{Commit: s.Commit, Dir: s.Dir})
+	}
+	for _, t := range lock.Targets {
+		b := manifest.BaseManifest{Target: t.Suite + "-" + t.Architecture, Noise: []manifest.Noise{{Text: "sudo: unable to resolve host gitian"}}}
+		for _, p := range t.Packages {
+			if p.Name == "libtool1" {
+				b.Sums = append(b.Sums, manifest.FileSum{SHA256: sum, Path: "libtool1_0.9_amd64.deb"})
+			}
+			b.Sums = append(b.Sums, manifest.FileSum{SHA256: p.SHA256, Path: manifest.DebName(p.Name, p.Version, p.Architecture)})
+		}
+		r.Base = append(r.Base, b)
+	}
+	text, err := r.Marshal()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
 }
 
 // cmdFlip changes one bit: flip FILE OFFSET OUT; a negative offset counts from the end.

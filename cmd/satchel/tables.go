@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -55,6 +56,9 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 			t.row("", "waived", w, w.Meaning())
 		}
 	}
+	for _, a := range l.Asserts {
+		t.row("assert", a.Descriptor, a.Release, a.SHA256.Hex(), "signed by", cmp.Or(a.SignedBy, "nobody asked"), a.Signed)
+	}
 	for _, g := range l.Targets {
 		t.row("")
 		size := int64(0)
@@ -63,7 +67,7 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 		}
 		t.row("target", g.Descriptor, g.Distro+" "+g.Suite+" "+g.Architecture, imageText(g.Image), count(len(g.Packages), "package"), bytesText(size))
 		for _, p := range g.Packages {
-			t.row("", p.Name, p.Version, p.Architecture, p.SHA256.Hex(), bytesText(p.Size), p.Why)
+			t.row("", p.Name, p.Version, p.Architecture, p.SHA256.Hex(), bytesText(p.Size), p.Why, voucher(p))
 		}
 		for _, p := range g.Installed {
 			sum := "not in the archive"
@@ -74,6 +78,14 @@ func lockTable(w io.Writer, l *manifest.Lock) error {
 		}
 	}
 	return t.Flush()
+}
+
+// voucher says who vouches for a package, if no archive does.
+func voucher(p manifest.PackagePin) string {
+	if p.Vouched == "" {
+		return ""
+	}
+	return "in no index: the " + string(p.Vouched) + " vouches for it"
 }
 
 func needsTable(w io.Writer, n *manifest.Needs) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -19,13 +20,16 @@ type trustFlags struct {
 }
 
 type verifyCmd struct {
-	Bundle string `arg:"" type:"existingfile" help:"The bundle."`
+	Bundle string `arg:"" name:"file" type:"existingfile" help:"The bundle; or provenance, NAME-provenance.intoto.jsonl."`
 	JSON   bool   `name:"json" help:"Print the report as JSON."`
 	trustFlags
 }
 
 // Run checks everything and says what was checked.
 func (c *verifyCmd) Run(ctx context.Context, ui *ui) error {
+	if is, err := isJSON(c.Bundle); err != nil || is {
+		return errors.Join(err, c.provenance(ui, is))
+	}
 	v, report, err := open(ctx, ui, c.Bundle, c.trustFlags)
 	if err != nil {
 		return err
@@ -38,6 +42,7 @@ func (c *verifyCmd) Run(ctx context.Context, ui *ui) error {
 		ui.Step("signed by " + s.String())
 	}
 	tellWaived(ui, v.Lock())
+	tellVouched(ui, v.Lock())
 	ui.Stepf("%s: %s", c.Bundle, summary(v.Lock()))
 	return ui.answer("%s  %s\n", v.Identity(), c.Bundle)
 }

@@ -46,6 +46,9 @@ func New(b Build) (*Statement, error) {
 		d.ResolvedDependencies = append(d.ResolvedDependencies, Resource{Name: "bundle", Digest: sha256(b.Bundle)})
 	}
 	d.ResolvedDependencies = append(d.ResolvedDependencies, inputs(b.Descriptor)...)
+	for _, a := range b.Lock.AssertsOf(b.Descriptor.Name) {
+		d.ResolvedDependencies = append(d.ResolvedDependencies, Resource{Name: strings.TrimSpace("assert " + a.Release), Digest: sha256(a.SHA256)})
+	}
 	for _, t := range b.Lock.Targets {
 		if t.Descriptor == b.Descriptor.Name {
 			d.ExternalParameters.Targets = append(d.ExternalParameters.Targets, t.Suite+"-"+t.Architecture)
