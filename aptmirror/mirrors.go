@@ -91,6 +91,27 @@ func (m Mirrors) Host(name string) bool {
 	})
 }
 
+// OwnHosts lists the hosts of the mirrors that were given and of this machine's own
+// sources, sorted, each once.
+func (m Mirrors) OwnHosts() []string {
+	var hosts []string
+	add := func(uris []string) {
+		for _, uri := range uris {
+			if u, err := url.Parse(uri); err == nil && u.Hostname() != "" {
+				hosts = append(hosts, strings.ToLower(u.Hostname()))
+			}
+		}
+	}
+	for _, uris := range m.Given {
+		add(uris)
+	}
+	for _, e := range m.Machine {
+		add(e.URIs)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
 // tidy cuts slashes off the ends, and leaves each URI only where it stands first.
 func tidy(uris []string) []string {
 	var out []string

@@ -35,6 +35,9 @@ type Options struct {
 	// Proxy is asked for the proxy of each request, as in http.Transport. Nil
 	// means none. It is not used with a Transport that was given.
 	Proxy Proxy
+	// TLS is asked how to speak to each host by https. Nil means as ever. It is
+	// not used with a Transport that was given.
+	TLS TLS
 
 	PerHost int // requests to one host at a time; default 8
 	Total   int // requests to all hosts at a time; default 24
@@ -72,7 +75,8 @@ type Clock interface {
 type Client struct {
 	o   Options
 	rt  http.RoundTripper
-	own *http.Transport // rt, if it is the client's own
+	own *http.Transport // what rt makes its connections with, if it is the client's own
+	tls *byHost         // rt, likewise
 
 	buffers sync.Pool // of *[]byte
 
@@ -92,15 +96,16 @@ func New(o Options) *Client {
 	c.buffers.New = func() any { b := make([]byte, bufSize); return &b }
 	if c.rt == nil {
 		c.own = newTransport(o)
-		c.rt = c.own
+		c.tls = &byHost{usual: c.own, tls: o.TLS}
+		c.rt = c.tls
 	}
 	return c
 }
 
 // Close ends the connections that are kept for further requests.
 func (c *Client) Close() {
-	if c.own != nil {
-		c.own.CloseIdleConnections()
+	if c.tls != nil {
+		c.tls.CloseIdleConnections()
 	}
 }
 

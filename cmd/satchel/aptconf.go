@@ -11,13 +11,13 @@ import (
 	"satchel/aptmirror/fetch"
 )
 
-// proxy says which proxy a request goes through: as apt's configuration in dir
-// has it for archives, else as the usual variables say.
-func (o *online) proxy(dir string) fetch.Proxy {
+// reach says how hosts are asked: archives' as apt's configuration in dir has it,
+// others as the usual variables say.
+func (o *online) reach(dir string) (fetch.Proxy, fetch.TLS) {
 	conf, err := aptConfig(dir)
 	if err != nil {
-		o.ui.Stepf("not using the proxies of this machine's apt: %v", err)
-		return fetch.ProxyFrom(os.Getenv)
+		o.ui.Stepf("not using the proxies and certificates of this machine's apt: %v", err)
+		return fetch.ProxyFrom(os.Getenv), nil
 	}
 	for _, scheme := range []string{"http", "https"} {
 		for _, name := range []string{"::Proxy-Auto-Detect", "::ProxyAutoDetect"} {
@@ -26,7 +26,10 @@ func (o *online) proxy(dir string) fetch.Proxy {
 			}
 		}
 	}
-	return fetch.AptProxy(conf.Find, os.Getenv, o.mirrors.Host)
+	for _, said := range fetch.AptTLSIgnored(conf.Find, o.mirrors.OwnHosts()) {
+		o.ui.Step(said)
+	}
+	return fetch.AptProxy(conf.Find, os.Getenv, o.mirrors.Host), fetch.AptTLS(conf.Find, os.ReadFile, o.mirrors.Host)
 }
 
 // aptConfig reads apt's configuration: the parts, then the main file.

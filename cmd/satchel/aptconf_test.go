@@ -50,7 +50,8 @@ func TestAptConfig(t *testing.T) {
 	o := &online{ui: &ui{err: &story}, mirrors: aptmirror.Mirrors{}}
 	write("apt.conf", `Acquire::http { Proxy "http://c:1"; Proxy-Auto-Detect "/bin/false"; };`)
 	ask := func(host string) string {
-		u, err := o.proxy(dir)(httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil))
+		proxy, _ := o.reach(dir)
+		u, err := proxy(httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,7 +83,8 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 		return nil, err
 	}
 	o.pools = poolCache(dir)
-	o.fetch = fetch.New(fetch.Options{Proxy: o.proxy(f.AptSources), UserAgent: "satchel/" + version()})
+	proxy, tls := o.reach(f.AptSources)
+	o.fetch = fetch.New(fetch.Options{Proxy: proxy, TLS: tls, UserAgent: "satchel/" + version()})
 	git, err := exec.LookPath("git")
 	if err != nil {
 		git = "" // said when a descriptor has remotes
