@@ -18,6 +18,7 @@ type daemon struct {
 	machine string // its architecture, as uname says it
 	cpus    int
 	info    system.Info
+	podman  bool
 	filter  string // the system call filter to hand it; "" keeps its own
 }
 
@@ -45,12 +46,11 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
 	}
-	// Podman takes what follows "seccomp=" for a path on its machine.
-	podman := false
 	for _, c := range version.Components {
-		podman = podman || strings.Contains(c.Name, "Podman")
+		d.podman = d.podman || strings.Contains(c.Name, "Podman")
 	}
-	if !podman {
+	// Podman takes what follows "seccomp=" for a path on its machine.
+	if !d.podman {
 		filter, err := syscalls.Profile(syscalls.GOARCH(d.machine))
 		if err != nil {
 			return nil, fmt.Errorf("the docker daemon at %s (%s): %w", host, runner.Printable(d.machine), err)

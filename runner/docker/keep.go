@@ -52,10 +52,12 @@ func (e *Engine) commit(ctx context.Context, id string, env runner.Environment) 
 	old, olderr := e.client.ImageInspect(ctx, e.environmentName(env.Key))
 	made, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{
 		Comment: "satchel environment",
-		Config: &container.Config{Labels: map[string]string{
-			e.label(labelKey): env.Key.Hex(), e.label(labelRoot): env.Root.Hex(), e.label(labelInit): f.sum.Hex(),
-			e.label(labelRun): "", e.label(labelOwner): "", // not a container's any more
-		}},
+		Config:  &container.Config{}, // Podman wants one, and reads nothing in it
+		Changes: []string{
+			"LABEL " + e.label(labelKey) + "=" + env.Key.Hex(), "LABEL " + e.label(labelRoot) + "=" + env.Root.Hex(),
+			"LABEL " + e.label(labelInit) + "=" + f.sum.Hex(),
+			"LABEL " + e.label(labelRun) + "=", "LABEL " + e.label(labelOwner) + "=", // not a container's any more
+		},
 	})
 	if err != nil {
 		return err

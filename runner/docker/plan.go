@@ -36,7 +36,8 @@ type setting struct {
 	name   string
 	labels map[string]string
 	filter string // JSON of the system call filter, "" for the daemon's own
-	cpus   int    // that the daemon's machine has
+	podman bool
+	cpus   int // that the daemon's machine has
 	sudo   bool
 }
 
@@ -73,8 +74,16 @@ func newPlan(c runner.Container, s setting) (plan, error) {
 		LogConfig:     container.LogConfig{Type: "none"}, // gigabytes of results pass through
 		Resources: container.Resources{
 			Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &processes, NanoCPUs: nanoCPUs(c.CPUs, s.cpus),
-			Ulimits: []*units.Ulimit{{Name: "core", Soft: 0, Hard: 0}, {Name: "stack", Soft: 8 << 20, Hard: -1}},
 		},
+	}
+	// The init lowers all limits to what the sandbox has. Only those may have to
+	// be raised; Podman adds to a list its own wish for a million open files,
+	// which not every machine lets it have.
+	if s.podman {
+		// Docker does so by itself: a build sees no IPv6 on any machine.
+		host.Sysctls = map[string]string{"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1", "net.ipv6.conf.lo.disable_ipv6": "1"}
+	} else {
+		host.Ulimits = []*units.Ulimit{{Name: "core", Soft: 0, Hard: 0}, {Name: "stack", Soft: 8 << 20, Hard: -1}}
 	}
 	if !s.sudo {
 		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")

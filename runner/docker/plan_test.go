@@ -61,6 +61,11 @@ func TestPlan(t *testing.T) {
 	if err != nil || len(loose.host.SecurityOpt) != 0 || *loose.host.PidsLimit != runner.DefaultProcesses(0) {
 		t.Errorf("with sudo: %q, %v", loose.host.SecurityOpt, err)
 	}
+	// Podman is asked for no limits of its own, and for what Docker does unasked.
+	podman, err := newPlan(runner.Container{}, setting{podman: true})
+	if err != nil || podman.host.Ulimits != nil || podman.host.Sysctls["net.ipv6.conf.lo.disable_ipv6"] != "1" {
+		t.Errorf("for Podman: %+v, %v", podman.host, err)
+	}
 	// A daemon refuses a limit above what its machine has.
 	if all, err := newPlan(runner.Container{CPUs: 8}, setting{cpus: 4}); err != nil || all.host.NanoCPUs != 0 {
 		t.Errorf("eight of four processors: %d, %v", all.host.NanoCPUs, err)

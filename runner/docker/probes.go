@@ -42,7 +42,7 @@ func (e *Engine) tryDaemon(ctx context.Context) (string, error) {
 
 // product is what the daemon calls itself.
 func (d *daemon) product() string {
-	if d.filter == "" { // see knowDaemon
+	if d.podman {
 		return "Podman"
 	}
 	return "Docker"

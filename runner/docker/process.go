@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (*process, error
 		return nil, err
 	}
 	name := e.newName()
-	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, cpus: d.cpus, sudo: e.options.Sudo, labels: map[string]string{
+	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, podman: d.podman, cpus: d.cpus, sudo: e.options.Sudo, labels: map[string]string{
 		e.label(labelRun): name, e.label(labelOwner): owner(), e.label(labelInit): f.sum.Hex(),
 	}})
 	if err != nil {
@@ -97,6 +98,7 @@ type process struct {
 	stdout *io.PipeReader
 	stderr runner.Tail
 	stop   func() bool // of the context's hook
+	unwait func()      // ends the waiting for the container's end
 
 	cause   atomic.Pointer[error] // why the context ended
 	started bool
@@ -125,13 +127,21 @@ func (p *process) create(ctx context.Context, plan plan) error {
 	}
 	p.conn, err = cli.ContainerAttach(ctx, p.id, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
 	if err != nil {
+		// Podman makes the container ready now; the client's library keeps to
+		// itself why that failed, and starting it fails of the same.
+		if why := cli.ContainerStart(ctx, p.id, container.StartOptions{}); why != nil {
+			err = why
+		}
 		return err
 	}
-	ended, failed := cli.ContainerWait(context.WithoutCancel(ctx), p.id, container.WaitConditionNextExit)
 	if err := cli.ContainerStart(ctx, p.id, container.StartOptions{}); err != nil {
 		return err
 	}
 	p.started = true
+	waiting, unwait := context.WithCancel(context.WithoutCancel(ctx))
+	p.unwait = unwait
+	// Not for the next exit: Podman looks from time to time, and may have missed it.
+	ended, failed := cli.ContainerWait(waiting, p.id, container.WaitConditionNotRunning)
 	r, w := io.Pipe()
 	p.stdout = r
 	go func() {
@@ -221,6 +231,15 @@ func (p *process) Close() error {
 		p.stdout.CloseWithError(io.ErrClosedPipe)
 	}
 	if p.started && p.cerr == nil {
+		select { // Podman says nothing of a container that was removed
+		case <-p.done:
+		case <-time.After(time.Second):
+		}
+	}
+	if p.unwait != nil {
+		p.unwait()
+	}
+	if p.started && p.cerr == nil {
 		<-p.done
 	}
 	return p.cerr
@@ -236,7 +255,8 @@ func (e *Engine) remove(id string) error {
 		if err == nil || cerrdefs.IsNotFound(err) {
 			return nil
 		}
-		if !cerrdefs.IsConflict(err) { // a conflict: its removal is under way
+		// A conflict: its removal is under way. Podman's words: so is its end.
+		if !cerrdefs.IsConflict(err) && !strings.Contains(err.Error(), "container state improper") {
 			return fmt.Errorf("removing container %s: %w", id, err)
 		}
 		select {

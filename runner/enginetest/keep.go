@@ -57,7 +57,7 @@ func furnish(c *container) {
 
 // own are the names that the engine, not the environment, puts into a root.
 func own(path string) bool {
-	for _, p := range []string{"/.satchel", "/dev", "/proc", "/sys", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv"} {
+	for _, p := range []string{"/.satchel", "/dev", "/proc", "/sys", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv", "/run/.containerenv"} {
 		if path == p || strings.HasPrefix(path, p+"/") {
 			return true
 		}

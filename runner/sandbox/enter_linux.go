@@ -19,6 +19,12 @@ func enter() error {
 		return err
 	}
 	unix.Umask(0o022)
+	// Podman keeps every image's root folder with this mode.
+	if root, err := os.Stat("/"); err == nil && root.Mode().Perm() == 0o555 {
+		if err := os.Chmod("/", 0o755); err != nil {
+			return err
+		}
+	}
 	if err := evenEtc(); err != nil {
 		return err
 	}
