@@ -112,9 +112,14 @@ func (t *Twice) snapshot() (dir string, release func(), err error) {
 		return "", nil, fmt.Errorf("keeping the build cache for the second build: %w", err)
 	}
 	release = func() { os.RemoveAll(dir); held.Close() }
+	var done []string // descriptors share the caches of a target
 	for _, target := range t.Lock.Targets {
-		from := filepath.Join(t.Cache, cacheKey(target))
-		if err := linkTree(from, filepath.Join(dir, cacheKey(target))); err != nil {
+		key := cacheKey(target)
+		if slices.Contains(done, key) {
+			continue
+		}
+		done = append(done, key)
+		if err := linkTree(filepath.Join(t.Cache, key), filepath.Join(dir, key)); err != nil {
 			release()
 			return "", nil, fmt.Errorf("keeping the build cache for the second build: %w", err)
 		}

@@ -247,3 +247,30 @@ func TestTold(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// Descriptors of one target share its caches: they are kept once, whoever is built.
+func TestSnapshotOfSharedCache(t *testing.T) {
+	dir := t.TempDir()
+	target := manifest.Target{Distro: "debian", Suite: "bookworm", Architecture: "amd64"}
+	one, other := target, target
+	one.Descriptor, other.Descriptor = "one", "other"
+	file := filepath.Join(dir, cacheKey(target), "one", "deep", "own")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tw := &Twice{Run: &Run{Cache: dir, Lock: &manifest.Lock{Targets: []manifest.Target{one, other}}}}
+	kept, release, err := tw.snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(kept, cacheKey(target), "one", "deep", "own")); string(text) != "kept" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	release()
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}
