@@ -56,8 +56,10 @@ func PreparePlan(lock *manifest.Lock, d *manifest.Descriptor, t manifest.Target)
 	for _, l := range t.Image.Layers {
 		p.Layers = append(p.Layers, l.Blob)
 	}
-	for _, k := range t.Packages {
-		p.Packages = append(p.Packages, guest.Deb{Name: k.Name, Version: k.Version, Architecture: k.Architecture, Blob: k.Blob})
+	base := t.Base()
+	for i, k := range t.Packages {
+		p.Packages = append(p.Packages, guest.Deb{
+			Name: k.Name, Version: k.Version, Architecture: k.Architecture, Base: base[i], Blob: k.Blob})
 	}
 	for _, r := range d.Repositories {
 		p.Sources = append(p.Sources, r.Source)

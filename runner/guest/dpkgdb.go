@@ -7,10 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
-
-	"satchel/aptmirror/deb"
 )
 
 // The places of dpkg's database, from the root.
@@ -187,52 +184,4 @@ func md5sums(s *staged) []byte {
 		}
 	}
 	return b.Bytes()
-}
-
-// recordTriggers notes what the package is interested in: files in
-// triggers/File, names each in a file of its own.
-func recordTriggers(t *tree, s *staged) error {
-	who := s.Name
-	if isMultiArchSame(s.control) {
-		who = infoName(s)
-	}
-	for line := range strings.Lines(string(s.file("triggers"))) {
-		line, _, _ = strings.Cut(line, "#")
-		f := strings.Fields(line)
-		if len(f) == 0 || !strings.HasPrefix(f[0], "interest") {
-			continue
-		}
-		if len(f) != 2 || f[0] != "interest" && f[0] != "interest-await" && f[0] != "interest-noawait" {
-			return fmt.Errorf("its triggers file has a malformed line %q", clip(line, 80))
-		}
-		entry := who
-		if f[0] == "interest-noawait" {
-			entry += "/noawait"
-		}
-		name := adminDir + "/triggers/File"
-		if strings.HasPrefix(f[1], "/") {
-			entry = f[1] + " " + entry
-		} else if deb.IsPackageName(strings.ToLower(strings.ReplaceAll(f[1], "_", "-"))) {
-			name = adminDir + "/triggers/" + f[1]
-		} else {
-			return fmt.Errorf("its trigger %q is not allowed", clip(f[1], 80))
-		}
-		if err := appendLine(t, name, entry); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// appendLine adds a line to a file of the database unless it is there.
-func appendLine(t *tree, name, line string) error {
-	old, err := t.read(name)
-	if err != nil {
-		return err
-	}
-	lines := strings.Split(strings.TrimSuffix(string(old), "\n"), "\n")
-	if slices.Contains(lines, line) {
-		return nil
-	}
-	return t.write(name, append(old, line+"\n"...), 0o644)
 }

@@ -141,12 +141,18 @@ func (p *preparer) wave(ctx context.Context, pl *placer, wave []*staged, first b
 		return err
 	}
 	pl.fresh = first
+	if pl.triggers, err = readInterests(p.tree); err != nil {
+		return err
+	}
 	for _, s := range wave {
 		if err := pl.place(ctx, s); err != nil {
 			return err
 		}
 	}
 	if err := record(p.tree, wave); err != nil {
+		return err
+	}
+	if err := pl.triggers.record(p.tree); err != nil {
 		return err
 	}
 	if err := pl.relist(); err != nil {

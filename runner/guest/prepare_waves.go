@@ -2,7 +2,10 @@
 
 package guest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // waves divides the packages into those that are unpacked together and
 // configured before the next ones are touched.
@@ -11,7 +14,9 @@ import "strings"
 // and what they depend on. Their preinst scripts can run only after they have
 // been unpacked, which is how debootstrap and mmdebstrap make a root too. All
 // later packages get what dpkg promises: their preinst runs before their
-// files come, with everything of their Pre-Depends configured.
+// files come, with everything of their Pre-Depends configured. The rest of the
+// base system is whole before what a descriptor asks for, as in gitian, where
+// it is a machine of its own: so ccache finds the compilers of build-essential.
 func waves(all []*staged) [][]*staged {
 	by := make(map[string][]*staged) // name, real or provided → packages
 	var first []*staged
@@ -29,16 +34,25 @@ func waves(all []*staged) [][]*staged {
 	if len(in) > 0 {
 		out = append(out, pick(all, in, true))
 	}
-	rest := pick(all, in, false)
+	base := baseOf(by, all)
+	for _, part := range [][]*staged{pick(pick(all, in, false), base, true), pick(pick(all, in, false), base, false)} {
+		out = append(out, inParts(by, part, in)...)
+	}
+	return out
+}
+
+// inParts divides packages so that what a preinst needs configured comes in a
+// part before. All of them are in afterwards.
+func inParts(by map[string][]*staged, rest []*staged, in map[*staged]bool) (out [][]*staged) {
 	for len(rest) > 0 {
 		need := preNeeded(by, rest, in)
 		next := pick(rest, need, true)
 		if len(next) == 0 || len(next) == len(rest) {
-			return append(out, rest)
+			next = rest
 		}
-		// What the next wave itself pre-depends on has to come first.
-		for inner := preNeeded(by, next, in); len(inner) > 0 && len(inner) < len(next); inner = preNeeded(by, next, in) {
-			next = pick(next, inner, true)
+		// What the next part itself pre-depends on has to come first.
+		for inner := pick(next, preNeeded(by, next, in), true); len(inner) > 0 && len(inner) < len(next); inner = pick(next, preNeeded(by, next, in), true) {
+			next = inner
 		}
 		out = append(out, next)
 		for _, s := range next {
@@ -47,6 +61,42 @@ func waves(all []*staged) [][]*staged {
 		rest = pick(rest, in, false)
 	}
 	return out
+}
+
+// baseOf is the base system with all that it needs: of alternatives, those that
+// are in it already, else every one that is there.
+func baseOf(by map[string][]*staged, all []*staged) map[*staged]bool {
+	base := make(map[*staged]bool)
+	var todo []*staged
+	add := func(l []*staged) {
+		for _, s := range l {
+			if !base[s] {
+				base[s] = true
+				todo = append(todo, s)
+			}
+		}
+	}
+	for _, s := range all {
+		if s.Base {
+			add([]*staged{s})
+		}
+	}
+	for len(todo) > 0 {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, field := range []string{"Pre-Depends", "Depends"} {
+			for clause := range strings.SplitSeq(s.control.Get(field), ",") {
+				var there []*staged
+				for _, r := range relations(clause) {
+					there = append(there, by[r.name]...)
+				}
+				if !slices.ContainsFunc(there, func(o *staged) bool { return base[o] }) {
+					add(there)
+				}
+			}
+		}
+	}
+	return base
 }
 
 // preNeeded is what the preinst scripts of packages need to be configured,

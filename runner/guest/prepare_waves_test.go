@@ -11,7 +11,7 @@ import (
 )
 
 // pkg makes a package of "name field: value; field: value"; "preinst" alone
-// gives it a preinst script.
+// gives it a preinst script, "base" makes it one of the base system.
 func pkg(t *testing.T, rank int, text string) *staged {
 	t.Helper()
 	name, rest, _ := strings.Cut(text, " ")
@@ -20,6 +20,8 @@ func pkg(t *testing.T, rank int, text string) *staged {
 	for f := range strings.SplitSeq(rest, ";") {
 		if f = strings.TrimSpace(f); f == "preinst" {
 			s.files = append(s.files, deb.ControlFile{Name: "preinst", Content: []byte("#!/bin/sh\n")})
+		} else if f == "base" {
+			s.Base = true
 		} else if f != "" {
 			control += f + "\n"
 		}
@@ -50,6 +52,15 @@ func TestWaves(t *testing.T) {
 			"app preinst; Pre-Depends: ess", "ess Essential: yes"}, "ess | app"},
 		{"chain", []string{
 			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: c", "c preinst; Pre-Depends: d", "d", "e"}, "d | c | b | a e"},
+		{"the base system before what is asked for", []string{
+			"app Depends: lib, tool", "cc base; Depends: lib", "ess Essential: yes", "lib", "tool"}, "ess | cc lib | app tool"},
+		{"of alternatives the one that is in the base system", []string{
+			"cc base; Depends: one | two", "one", "two base", "ess Essential: yes"}, "ess | cc two | one"},
+		{"of alternatives all, if none is", []string{
+			"cc base; Depends: one | two", "one", "two", "app"}, "cc one two | app"},
+		{"pre-depends within the base system, and after it", []string{
+			"app preinst; Pre-Depends: helper", "cc base; preinst; Pre-Depends: lib", "lib", "helper", "z base"}, "lib | cc z | helper | app"},
+		{"all is base", []string{"a base", "b base; Depends: a"}, "a b"},
 		{"circle", []string{
 			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: a"}, "a b"},
 		{"circle of two and one more", []string{
@@ -84,6 +95,9 @@ func FuzzWaves(f *testing.F) {
 			text := fmt.Sprintf("p%d Depends: p%d; Pre-Depends: p%d", i/3, b[i]%30, b[i+1]%30)
 			if b[i+2]&1 == 1 {
 				text += "; preinst"
+			}
+			if b[i+2]&48 == 48 {
+				text += "; base"
 			}
 			if b[i+2]&14 == 14 {
 				text += "; Essential: yes"

@@ -17,7 +17,7 @@ import "satchel/manifest"
 
 // Recipe is the version of the way an environment is made. A change that
 // makes a different tree from the same plan needs a new number.
-const Recipe = 2
+const Recipe = 3
 
 // PlanName is the name of the first tar entry.
 const PlanName = "plan.json"
@@ -92,6 +92,9 @@ type Deb struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
 	Architecture string `json:"architecture"`
+	// Base says that it belongs to the base system, which is whole before
+	// anything else is installed.
+	Base bool `json:"base,omitempty"`
 	manifest.Blob
 }
 

@@ -123,8 +123,9 @@ func readCorpusList(t *testing.T, id string) *corpusList {
 		}
 		c.plan.Epoch = max(c.plan.Epoch, at.Unix())
 	}
-	for _, k := range target.Packages {
-		c.plan.Packages = append(c.plan.Packages, Deb{Name: k.Name, Version: k.Version, Architecture: k.Architecture, Blob: k.Blob})
+	base := target.Base()
+	for i, k := range target.Packages {
+		c.plan.Packages = append(c.plan.Packages, Deb{Name: k.Name, Version: k.Version, Architecture: k.Architecture, Base: base[i], Blob: k.Blob})
 		hex := k.SHA256.Hex()
 		c.debs = append(c.debs, filepath.Join(referenceDir, "cache/blobs/sha256", hex[:2], hex))
 	}

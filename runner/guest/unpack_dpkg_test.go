@@ -29,39 +29,56 @@ func unpackInto(t *testing.T, root string, packages ...debtest.Package) (*placer
 
 func unpackMore(t *testing.T, tree *tree, packages ...debtest.Package) (*placer, error) {
 	t.Helper()
-	spool := t.TempDir()
 	pl := newPlacer(tree)
+	return pl, placeWave(t, pl, packages)
+}
+
+// placeWave reads, stages, places and records packages as a wave is, without
+// running anything.
+func placeWave(t *testing.T, pl *placer, packages []debtest.Package) error {
+	t.Helper()
+	spool, err := os.MkdirTemp(filepath.Dir(pl.tree.root), "spool-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(spool)
 	passwd, _ := os.ReadFile("/etc/passwd")
 	group, _ := os.ReadFile("/etc/group")
 	pl.owners = parseOwners(passwd, group)
 	if os.Geteuid() != 0 {
 		pl.owners = owners{map[string]int{"root": os.Geteuid()}, map[string]int{"root": os.Getegid()}}
 	}
-	div, err := tree.read(adminDir + "/diversions")
+	div, err := pl.tree.read(adminDir + "/diversions")
 	if err == nil {
 		pl.diverted, err = parseDiversions(div)
 	}
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if pl.triggers, err = readInterests(pl.tree); err != nil {
+		return err
 	}
 	var all []*staged
 	for i, p := range packages {
 		s := stagedOf(t, spool, i, p)
 		if err := s.readControl(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.stage(t.Context(), 1<<40); err != nil {
-			return nil, err
+			return err
 		}
 		if err := pl.place(t.Context(), s); err != nil {
-			return nil, err
+			return err
 		}
 		all = append(all, s)
 	}
-	if err := record(tree, all); err != nil {
-		return nil, err
+	if err := record(pl.tree, all); err != nil {
+		return err
 	}
-	return pl, pl.relist()
+	if err := pl.triggers.record(pl.tree); err != nil {
+		return err
+	}
+	return pl.relist()
 }
 
 // stagedOf writes a package to the spool.

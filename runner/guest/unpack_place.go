@@ -35,6 +35,8 @@ type placer struct {
 	// the first package that ships one then says what its attributes are.
 	fresh bool
 	known map[string]bool // directories whose attributes a package has set
+	// triggers are those that the packages set off; nil: none is looked for.
+	triggers *activations
 }
 
 // claim is one package's hold on a name.
@@ -54,6 +56,11 @@ func newPlacer(t *tree) *placer {
 func (p *placer) place(ctx context.Context, s *staged) error {
 	conf := isConffile(s)
 	p.conffiles[s] = conf
+	if p.triggers != nil {
+		if err := p.triggers.begin(s); err != nil {
+			return fmt.Errorf("unpacking %s: %w", s.label(), err)
+		}
+	}
 	kept := s.entries[:0:0]
 	for i := range s.entries {
 		e := &s.entries[i]
@@ -81,6 +88,9 @@ func (p *placer) entry(s *staged, e *entry, conf func(string) bool) (keep bool, 
 	name := e.name
 	if d, ok := p.diverted[name]; ok && d.by != s.Name {
 		name = d.to
+	}
+	if p.triggers != nil {
+		p.triggers.path(s, name)
 	}
 	if e.kind == tar.TypeDir {
 		return true, p.directory(e, name)
