@@ -1,9 +1,6 @@
 package xz
 
-import (
-	"errors"
-	"math/bits"
-)
+import "errors"
 
 // errData is what every fault inside compressed data comes to.
 var errData = errors.New("the compressed data is damaged")
@@ -117,12 +114,12 @@ func (l *lzma) decode(in *input, n int, buf []byte, pos int, size uint32) error 
 			base := literals + literalSize*((uint32(pos)&l.lpMask)<<l.lc+before>>(8-l.lc))
 			var symbol uint32
 			if state < firstNonLit {
-				symbol, rng, code, at = tree(in, probs, base, 0x100, rng, code, at)
+				symbol, rng, code, at = tree(in, probs[base:base+0x100], rng, code, at)
 			} else {
 				if int(rep0) >= pos || rep0 >= size {
 					return errData
 				}
-				symbol, rng, code, at = matched(in, probs, base, uint32(buf[pos-int(rep0)-1]), rng, code, at)
+				symbol, rng, code, at = matched(in, (*[literalSize]uint16)(probs[base:][:literalSize]), uint32(buf[pos-int(rep0)-1]), rng, code, at)
 			}
 			buf[pos] = byte(symbol)
 			pos++
@@ -225,50 +222,57 @@ func bitOf(in *input, probs *probabilities, i, rng, code uint32, at int) (bit, r
 	return 1, rng - bound, code - bound, at
 }
 
-// tree decodes bits, the highest first, until the symbol reaches limit, and
-// answers it with its leading one.
-func tree(in *input, probs *probabilities, base, limit, rng, code uint32, at int) (symbol, r, c uint32, a int) {
+// tree decodes bits, the highest first, until the symbol has as many as probs,
+// and answers it with its leading one.
+func tree(in *input, probs []uint16, rng, code uint32, at int) (symbol, r, c uint32, a int) {
 	symbol = 1
-	for symbol < limit {
-		p := uint32(probs[base+symbol])
+	for symbol < uint32(len(probs)) {
+		p := uint32(probs[symbol])
 		if rng < top {
 			rng, code = rng<<8, code<<8|uint32(in[at])
 			at++
 		}
 		bound := rng >> 11 * p
-		_, borrow := bits.Sub32(code, bound, 0)
-		zero := -borrow // all ones where the bit is 0
-		// No branch: half of these bits nobody can foresee.
-		rng = rng - bound + (2*bound-rng)&zero
-		code -= bound &^ zero
-		p -= uint32(int32(p-(2048-31)&zero) >> 5)
-		probs[base+symbol] = uint16(p)
-		symbol = symbol<<1 + 1 - borrow
+		var zero uint32
+		zero, rng, code = choose(bound, rng, code)
+		probs[symbol] = adapt(p, zero)
+		symbol = symbol<<1 + 1 + zero
 	}
 	return symbol, rng, code, at
 }
 
+// choose decodes one bit without a branch: half of those in a tree nobody can
+// foresee. zero is all ones where the bit is 0.
+func choose(bound, rng, code uint32) (zero, r, c uint32) {
+	d := uint64(code) - uint64(bound) // in 64 bits, where the sign is at hand
+	zero = uint32(int64(d) >> 63)
+	rng -= bound
+	return zero, rng + (bound-rng)&zero, uint32(d) + bound&zero
+}
+
+// adapt is what becomes of a probability p after a bit.
+func adapt(p, zero uint32) uint16 {
+	return uint16(p - uint32(int32(p-(2048-31)&zero)>>5))
+}
+
 // matched decodes a literal after a match: its bits go by those of the byte
 // that the match would go on with, as long as they agree.
-func matched(in *input, probs *probabilities, base, match, rng, code uint32, at int) (symbol, r, c uint32, a int) {
+func matched(in *input, probs *[literalSize]uint16, match, rng, code uint32, at int) (symbol, r, c uint32, a int) {
 	symbol = 1
 	offset := uint32(0x100)
 	for symbol < 0x100 {
 		match <<= 1
-		i := base + offset + match&offset + symbol
+		i := offset + match&offset + symbol
 		p := uint32(probs[i])
 		if rng < top {
 			rng, code = rng<<8, code<<8|uint32(in[at])
 			at++
 		}
 		bound := rng >> 11 * p
-		_, borrow := bits.Sub32(code, bound, 0)
-		zero := -borrow
-		rng = rng - bound + (2*bound-rng)&zero
-		code -= bound &^ zero
-		p -= uint32(int32(p-(2048-31)&zero) >> 5)
-		probs[i] = uint16(p)
-		symbol = symbol<<1 + 1 - borrow
+		var zero uint32
+		zero, rng, code = choose(bound, rng, code)
+		probs[i] = adapt(p, zero)
+		symbol = symbol<<1 + 1 + zero
 		offset &= match ^ zero
 	}
 	return symbol & 0xff, rng, code, at
@@ -278,20 +282,20 @@ func matched(in *input, probs *probabilities, base, match, rng, code uint32, at 
 func lengthOf(in *input, probs *probabilities, base, posState, rng, code uint32, at int) (length, r, c uint32, a int) {
 	var bit uint32
 	if bit, rng, code, at = bitOf(in, probs, base+lenChoice, rng, code, at); bit == 0 {
-		length, rng, code, at = tree(in, probs, base+lenLow+posState*8, 8, rng, code, at)
+		length, rng, code, at = tree(in, probs[base+lenLow+posState*8:][:8], rng, code, at)
 		return length - 8 + minMatch, rng, code, at
 	}
 	if bit, rng, code, at = bitOf(in, probs, base+lenChoice2, rng, code, at); bit == 0 {
-		length, rng, code, at = tree(in, probs, base+lenMid+posState*8, 8, rng, code, at)
+		length, rng, code, at = tree(in, probs[base+lenMid+posState*8:][:8], rng, code, at)
 		return length + minMatch, rng, code, at
 	}
-	length, rng, code, at = tree(in, probs, base+lenHigh, 256, rng, code, at)
+	length, rng, code, at = tree(in, probs[base+lenHigh:][:256], rng, code, at)
 	return length - 256 + minMatch + 16, rng, code, at
 }
 
 // distance decodes how far back a match of a length is, less one.
 func distance(in *input, probs *probabilities, length, rng, code uint32, at int) (dist, r, c uint32, a int) {
-	slot, rng, code, at := tree(in, probs, distSlot+64*min(length-minMatch, 3), 64, rng, code, at)
+	slot, rng, code, at := tree(in, probs[distSlot+64*min(length-minMatch, 3):][:64], rng, code, at)
 	slot -= 64
 	if slot < 4 {
 		return slot, rng, code, at
@@ -323,11 +327,18 @@ func distance(in *input, probs *probabilities, length, rng, code uint32, at int)
 // at base+1.
 func reversed(in *input, probs *probabilities, base, n, rng, code uint32, at int) (value, r, c uint32, a int) {
 	symbol := uint32(1)
-	var bit uint32
 	for i := range n {
-		bit, rng, code, at = bitOf(in, probs, base+symbol, rng, code, at)
-		symbol = symbol<<1 | bit
-		value |= bit << i
+		p := uint32(probs[base+symbol])
+		if rng < top {
+			rng, code = rng<<8, code<<8|uint32(in[at])
+			at++
+		}
+		bound := rng >> 11 * p
+		var zero uint32
+		zero, rng, code = choose(bound, rng, code)
+		probs[base+symbol] = adapt(p, zero)
+		symbol = symbol<<1 + 1 + zero
+		value |= (1 + zero) << i
 	}
 	return value, rng, code, at
 }
