@@ -69,16 +69,32 @@ func (p *Planner) tellOlder(target string, older []string) {
 	}
 }
 
-// withoutArchives goes on if the archives of a suite cannot be had, or are signed
-// in a way that proves nothing any more, as Ubuntu's of 2012 are. A bad signature
-// is something else.
+// withoutArchives goes on, if that was asked for, when the archives of a suite
+// cannot be had, or are signed in a way that proves nothing any more, as Ubuntu's of
+// 2012 are. A bad signature is something else.
 func (p *Planner) withoutArchives(ctx context.Context, suite aptmirror.Suite, err error) (*universe, error) {
-	if ctx.Err() != nil || !errors.As(err, new(*fetch.MissingError)) && !errors.Is(err, aptmirror.ErrWeakSignature) {
+	var missing *fetch.MissingError
+	if ctx.Err() != nil || !errors.As(err, &missing) && !errors.Is(err, aptmirror.ErrWeakSignature) {
 		return nil, err
 	}
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	p.Story(fmt.Sprintf("No archive of %s %s can vouch for packages, the assert alone does: %s", suite.Distro, suite.Name, first))
+	if !p.TrustAssert {
+		return nil, fmt.Errorf("%w\nno archive of %s %s can vouch for what the assert lists; --trust-assert goes on with whoever signed it as the only one who does, and the lock says so",
+			err, suite.Distro, suite.Name)
+	}
+	p.Story(fmt.Sprintf("No archive of %s %s can vouch for packages, the assert alone does: %s", suite.Distro, suite.Name, oneLine(err, missing)))
 	return &universe{}, nil
+}
+
+// oneLine is an error in a line: of a file that nobody gave, the last answer.
+func oneLine(err error, missing *fetch.MissingError) string {
+	if missing != nil && len(missing.Jobs) > 0 {
+		if f := missing.Jobs[0]; len(f.Tried) > 0 {
+			last := f.Tried[len(f.Tried)-1]
+			err = fmt.Errorf("%s: %s: %w", f.Job.Name, last.URL, last.Err)
+		}
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }
 
 // pinAsserted proves that the packages fit together, with nothing missing, and

@@ -49,6 +49,9 @@ type Planner struct {
 	// only with SHA-1, and the lock says so; see aptmirror.Keyring.Weakly. Any of
 	// them must be a key that the table of suites, or whoever gave the keys, names.
 	AllowWeakSignatures bool
+	// TrustAssert lets a Request's Assert alone vouch for its packages where no
+	// archive of the suite can be had.
+	TrustAssert bool
 
 	// Notes is a folder for what is known of release files that mirrors gave, so
 	// that the next run fetches them only if they have changed; "" for none.

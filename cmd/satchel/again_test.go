@@ -53,7 +53,7 @@ func (c *crossing) again(t *testing.T) {
 		if os.Getenv("SATCHEL_FULL") == "" {
 			t.Skip("it prepares an environment of its own: set SATCHEL_FULL=1")
 		}
-		code, story := reproduce(t, "alone", result, "--mirrors-only", "--mirror", "debian=http://127.0.0.1:9/debian", "--mirror", "debian-security=http://127.0.0.1:9/security")
+		code, story := reproduce(t, "alone", result, "--trust-assert", "--mirrors-only", "--mirror", "debian=http://127.0.0.1:9/debian", "--mirror", "debian-security=http://127.0.0.1:9/security")
 		if code != 0 || !strings.Contains(story, "Reproduced: ") || !strings.Contains(story, "are in no index of an archive") {
 			t.Errorf("exit status %d\n%s", code, story)
 		}

@@ -83,8 +83,8 @@ func (o *online) asserts(ctx context.Context, requests []plan.Request, from []st
 
 func (f lockFlags) sensibleAsserts() error {
 	switch given := len(f.FromAssert) > 0; {
-	case !given && (f.FillIn || len(f.AssertKeyring) > 0):
-		return fmt.Errorf("%w: --fill-in and --assert-keyring are for --from-assert", errUsage)
+	case !given && (f.FillIn || f.TrustAssert || len(f.AssertKeyring) > 0):
+		return fmt.Errorf("%w: --fill-in, --trust-assert and --assert-keyring are for --from-assert", errUsage)
 	case given && f.Image != "":
 		return fmt.Errorf("%w: an assert says what the base system is, so there is no --image", errUsage)
 	case given && f.BasePackages != nil:

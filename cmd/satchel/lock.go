@@ -30,6 +30,7 @@ type lockFlags struct {
 	AllowWeakSignatures bool              `help:"Take an archive that is signed by a DSA key or with SHA-1 alone, as Ubuntu's from lucid to precise are; the lock says so."`
 	FromAssert          []string          `help:"Assert or result to reproduce: its commits, its files, its packages. The first of a descriptor says which; others of the release must have the same inputs and outputs." type:"existingfile" placeholder:"FILE" sep:"none"`
 	AssertKeyring       []string          `help:"Who may have signed the asserts; each must have a good signature beside it." type:"path" placeholder:"FILE|DIR" sep:"none"`
+	TrustAssert         bool              `help:"Go on where an archive cannot be reached, or has weak signatures alone: then whoever signed the assert is all that vouches for its packages, and the lock says so."`
 	FillIn              bool              `help:"Take from the archives what an assert's packages need and it does not list."`
 	IgnoreExpiry        bool              `help:"Take an archive whose Valid-Until has passed; the lock says so."`
 }
@@ -88,7 +89,7 @@ func (o *online) lock(ctx context.Context, files, from []string, f lockFlags) (*
 	p := plan.Planner{
 		Asserts: asserts,
 		Fetch:   o.fetch, Store: o.store, Git: o.git, Now: time.Now(), Progress: o.progress, Story: o.ui.Step,
-		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, AllowWeakSignatures: f.AllowWeakSignatures, Snapshot: moment,
+		Keyring: o.keyring, Mirrors: o.mirrors, IgnoreExpiry: f.IgnoreExpiry, AllowWeakHashes: f.AllowWeakHashes, AllowWeakSignatures: f.AllowWeakSignatures, Snapshot: moment, TrustAssert: f.TrustAssert,
 		AnySigner: len(f.ArchiveKeyring) > 0, Notes: filepath.Join(o.dir, "releases"), Pools: o.pools,
 	}
 	return p.Lock(ctx, requests)
