@@ -23,7 +23,7 @@ func (c *attestCmd) results() (all []*manifest.Result, origins []*origin, err er
 			return nil, nil, fmt.Errorf("reading %s: it holds no NAME-res.yml", what)
 		}
 		for _, file := range files {
-			data, err := os.ReadFile(file)
+			data, err := readBounded(file, maxStatement)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -60,6 +60,9 @@ func checkOutputs(dir string, sums []manifest.FileSum) error {
 	}
 	defer root.Close()
 	for _, s := range sums {
+		if !filepath.IsLocal(s.Path) {
+			return fmt.Errorf("checking %s: %q leads out of it", dir, s.Path)
+		}
 		got, err := hashFile(root.FS(), s.Path)
 		if err != nil {
 			return fmt.Errorf("checking %s: %w", filepath.Join(dir, s.Path), err)

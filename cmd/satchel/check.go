@@ -103,7 +103,7 @@ func (c *checkCmd) judge(places []sigs.Vouched, everywhere int) (bool, error) {
 
 // trust reads the policy and the keys that it or --keyring names.
 func (c *checkCmd) trust() (*manifest.Policy, *sigs.Keys, error) {
-	text, err := os.ReadFile(c.Policy)
+	text, err := readBounded(c.Policy, maxStatement)
 	if err != nil {
 		return nil, nil, err
 	}

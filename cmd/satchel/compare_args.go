@@ -32,7 +32,7 @@ func (f sigsFlags) keys() (*sigs.Keys, error) {
 func keyFiles(name string) ([]sigs.KeyFile, error) {
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		data, err := os.ReadFile(name)
+		data, err := readBounded(name, maxKeyFile)
 		return []sigs.KeyFile{{Name: name, Data: data}}, err
 	}
 	var files []sigs.KeyFile
@@ -42,7 +42,7 @@ func keyFiles(name string) ([]sigs.KeyFile, error) {
 		default:
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(name, e.Name()))
+		data, err := readBounded(filepath.Join(name, e.Name()), maxKeyFile)
 		if err != nil {
 			return nil, err
 		}

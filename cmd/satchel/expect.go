@@ -26,7 +26,7 @@ type expectation struct {
 func readExpectations(files, names []string) ([]expectation, error) {
 	var all []expectation
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := readBounded(file, maxStatement)
 		if err != nil {
 			return nil, err
 		}

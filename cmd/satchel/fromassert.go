@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,11 +96,11 @@ func (f lockFlags) sensibleAsserts() error {
 func readAssert(file string, keys *sigs.Keys) (*assertFile, error) {
 	a := &assertFile{file: file}
 	var err error
-	if a.text, err = readBounded(file); err != nil {
+	if a.text, err = readBounded(file, maxStatement); err != nil {
 		return nil, err
 	}
 	for _, ext := range []string{".sig", ".asc"} {
-		if a.sig, err = readBounded(file + ext); !errors.Is(err, fs.ErrNotExist) {
+		if a.sig, err = readBounded(file+ext, maxStatement); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
@@ -116,21 +115,6 @@ func readAssert(file string, keys *sigs.Keys) (*assertFile, error) {
 	}
 	a.result, err = manifest.ParseResult(file, a.text)
 	return a, err
-}
-
-// readBounded reads a file that is no longer than an assert may be.
-func readBounded(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	const most = 16 << 20
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && len(text) > most {
-		err = fmt.Errorf("reading %s: it has more than %s", name, bytesText(most))
-	}
-	return text, err
 }
 
 // pinAssert puts an assert into the store, with what it takes to check it again.

@@ -63,11 +63,15 @@ func (c *inspectCmd) view(ctx context.Context, ui *ui, f *os.File, head []byte) 
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return view{}, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	fi, err := f.Stat()
+	var text []byte
+	if err == nil && fi.Size() <= maxDocument {
+		text, err = io.ReadAll(io.LimitReader(f, maxDocument+1))
+	}
 	if err != nil {
 		return view{}, fmt.Errorf("reading %s: %w", c.File, err)
 	}
-	if len(text) > maxDocument {
+	if max(fi.Size(), int64(len(text))) > maxDocument {
 		return view{}, fmt.Errorf("reading %s: it is larger than %s: neither a bundle nor a text that satchel reads", c.File, bytesText(maxDocument))
 	}
 	switch {

@@ -29,7 +29,7 @@ func provenanceOf(result string, r *manifest.Result) (*origin, error) {
 	}
 	o := &origin{file: stem + "-provenance.json"}
 	var err error
-	if o.text, err = os.ReadFile(o.file); errors.Is(err, fs.ErrNotExist) {
+	if o.text, err = readBounded(o.file, maxProvenance); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err == nil {

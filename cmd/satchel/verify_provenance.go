@@ -46,7 +46,7 @@ func (c *verifyCmd) provenance(ui *ui, is bool) error {
 	if !is {
 		return nil
 	}
-	text, err := readBounded(c.Bundle)
+	text, err := readBounded(c.Bundle, maxProvenance)
 	if err != nil {
 		return err
 	}
