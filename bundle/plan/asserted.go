@@ -48,11 +48,9 @@ func (p *Planner) asserted(ctx context.Context, r Request, suite aptmirror.Suite
 		}
 	}
 	p.tellOlder(name, older)
-	u, err := p.universe(ctx, suite, arches, extra)
+	u, err := p.universeOrNone(ctx, suite, arches, extra)
 	if err != nil {
-		if u, err = p.withoutArchives(ctx, suite, err); err != nil {
-			return err
-		}
+		return err
 	}
 	found, err := p.locate(ctx, r, suite, u, name, debs)
 	if err != nil {
@@ -69,6 +67,27 @@ func (p *Planner) tellOlder(target string, older []string) {
 	}
 }
 
+// universeOrNone reads the archives of a suite. If they cannot be had, that is
+// found out once, with all patience, and not again for each architecture.
+func (p *Planner) universeOrNone(ctx context.Context, suite aptmirror.Suite, arches []string, extra []part) (*universe, error) {
+	var key strings.Builder
+	for _, pocket := range suite.PocketsFor(arches...) {
+		key.WriteString(pocket.Archive + "/" + pocket.Suite + " ")
+	}
+	for _, e := range extra {
+		key.WriteString(e.key() + " ")
+	}
+	err := p.lost[key.String()]
+	if err == nil {
+		var u *universe
+		if u, err = p.universe(ctx, suite, arches, extra); err == nil {
+			return u, nil
+		}
+		p.lost[key.String()] = err
+	}
+	return p.withoutArchives(ctx, suite, err)
+}
+
 // withoutArchives goes on, if that was asked for, when the archives of a suite
 // cannot be had, or are signed in a way that proves nothing any more, as Ubuntu's of
 // 2012 are. A bad signature is something else.
@@ -82,7 +101,7 @@ func (p *Planner) withoutArchives(ctx context.Context, suite aptmirror.Suite, er
 			err, suite.Distro, suite.Name)
 	}
 	p.Story(fmt.Sprintf("No archive of %s %s can vouch for packages, the assert alone does: %s", suite.Distro, suite.Name, oneLine(err, missing)))
-	return &universe{}, nil
+	return &universe{unreached: missing}, nil
 }
 
 // oneLine is an error in a line: of a file that nobody gave, the last answer.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,55 +19,6 @@ const (
 	maxFailures = 2       // of a host that gives no answer, until it is given up
 	sideBySide  = 8       // questions at a time
 )
-
-// An UnfoundError lists what an assert names and nobody has. Sizes are 0: an
-// assert does not tell them.
-type UnfoundError struct {
-	Blobs    []manifest.NeededBlob // by name
-	Archives []manifest.NeededArchive
-	Of       int // how many were looked for
-}
-
-// shownUnfound bounds the list of one message; needs have it whole.
-const shownUnfound = 20
-
-func (e *UnfoundError) Error() string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "nobody has %d of %d packages and files that the assert names:", len(e.Blobs), e.Of)
-	for i, b := range e.Blobs {
-		if i == shownUnfound {
-			fmt.Fprintf(&s, "\n  and %d more (--needs FILE writes them all down)", len(e.Blobs)-i)
-			break
-		}
-		fmt.Fprintf(&s, "\n  %s sha256 %s", b.Name, b.SHA256.Hex())
-		for _, t := range b.Tried[max(0, len(b.Tried)-2):] {
-			fmt.Fprintf(&s, "\n    %s: %s", t.URL, t.Answer)
-		}
-	}
-	s.WriteString("\n--from takes them from folders, apt's caches and older bundles; --mirror names a mirror or a snapshot service; " +
-		"--snapshot a moment when the archive had them; another assert of the release may list others")
-	return s.String()
-}
-
-// takes notes what another search did not find, and tells whether it was that.
-func (e *UnfoundError) takes(err error) bool {
-	var more *UnfoundError
-	if !errors.As(err, &more) {
-		return false
-	}
-	for _, b := range more.Blobs {
-		if !slices.ContainsFunc(e.Blobs, func(o manifest.NeededBlob) bool { return o.SHA256 == b.SHA256 }) {
-			e.Blobs = append(e.Blobs, b)
-		}
-	}
-	for _, a := range more.Archives {
-		if !slices.ContainsFunc(e.Archives, func(o manifest.NeededArchive) bool { return o.ID() == a.ID() }) {
-			e.Archives = append(e.Archives, a)
-		}
-	}
-	e.Of += more.Of
-	return true
-}
 
 // locate finds the packages: in the indexes, in the store, where they were.
 func (p *Planner) locate(ctx context.Context, r Request, suite aptmirror.Suite, u *universe, target string, debs []manifest.DebSum) ([]assertedDeb, error) {
@@ -87,7 +35,7 @@ func (p *Planner) locate(ctx context.Context, r Request, suite aptmirror.Suite, 
 		}
 		searches = append(searches, s)
 	}
-	if err := p.find(ctx, r, suite, target, searches); err != nil {
+	if err := p.find(ctx, r, suite, target, searches, hostsOf(u.unreached)); err != nil {
 		return nil, err
 	}
 	missing := &UnfoundError{Of: len(debs)}
@@ -200,8 +148,8 @@ func (p *Planner) address(s *search, suite aptmirror.Suite, moments []time.Time)
 }
 
 // find asks for each package at one address after the other. How long a file is
-// only its server knows; what counts is the hash.
-func (p *Planner) find(ctx context.Context, r Request, suite aptmirror.Suite, target string, all []*search) error {
+// only its server knows; what counts is the hash. hosts are those given up already.
+func (p *Planner) find(ctx context.Context, r Request, suite aptmirror.Suite, target string, all []*search, hosts *hostFailures) error {
 	open := slices.DeleteFunc(slices.Clone(all), func(s *search) bool { return s.done })
 	if len(open) == 0 {
 		return nil
@@ -216,7 +164,6 @@ func (p *Planner) find(ctx context.Context, r Request, suite aptmirror.Suite, ta
 	for _, s := range open {
 		p.address(s, suite, moments)
 	}
-	hosts := &hostFailures{count: map[string]int{}}
 	for len(open) > 0 {
 		jobs, err := p.sizes(ctx, open, hosts)
 		if err != nil {
@@ -286,62 +233,4 @@ func (p *Planner) sizes(ctx context.Context, open []*search, hosts *hostFailures
 		}
 	}
 	return jobs, nil
-}
-
-// hostFailures gives hosts up that give no answer.
-type hostFailures struct {
-	mu    sync.Mutex
-	count map[string]int
-	last  error
-}
-
-func (h *hostFailures) ask(address string, size func(string) (int64, error)) (int64, error) {
-	host := address
-	if u, err := url.Parse(address); err == nil {
-		host = u.Host
-	}
-	h.mu.Lock()
-	n, last := h.count[host], h.last
-	h.mu.Unlock()
-	if n >= maxFailures {
-		return 0, &fetch.HostError{Host: host, Tries: n, Last: last}
-	}
-	answer, err := size(address)
-	var missing *fetch.MissingError
-	if errors.As(err, &missing) && len(missing.Jobs) > 0 && len(missing.Jobs[0].Tried) > 0 {
-		err = missing.Jobs[0].Tried[0].Err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err == nil || (fetch.Attempt{Err: err}).Absent() {
-		h.count[host] = 0
-	} else {
-		h.count[host]++
-		h.last = err
-	}
-	return answer, err
-}
-
-// add notes a package that nobody has, with where it was looked for.
-func (e *UnfoundError) add(s *search, reference string) {
-	place := s.places[0]
-	b := manifest.NeededBlob{Name: s.deb.File(), Blob: manifest.Blob{SHA256: s.deb.SHA256}, Path: place.path}
-	a := manifest.NeededArchive{Name: place.pocket.Archive, Suite: place.pocket.Suite, URI: place.pocket.URI}
-	b.Archive = a.ID()
-	at, err := time.Parse(time.DateTime, reference)
-	if err != nil {
-		at = time.Unix(0, 0).UTC()
-	}
-	a.Date = at.UTC().Format(time.RFC3339)
-	if !slices.Contains(e.Archives, a) {
-		e.Archives = append(e.Archives, a)
-	}
-	if len(s.tried) == 0 {
-		s.tried = []fetch.Attempt{{URL: "nowhere", Err: errNoBytes}}
-	}
-	for _, t := range s.tried {
-		text, _, _ := strings.Cut(t.Err.Error(), "\n")
-		b.Tried = append(b.Tried, manifest.Tried{URL: t.URL, Answer: text})
-	}
-	e.Blobs = append(e.Blobs, b)
 }

@@ -67,6 +67,7 @@ type Planner struct {
 	suites map[string]*archive // archives read so far, by ID
 
 	universes map[string]*universe // suites read so far, with their architectures
+	lost      map[string]error     // suites whose archives cannot be had, by their names
 	saving    *errgroup.Group      // of pools
 }
 
@@ -101,7 +102,7 @@ func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock,
 }
 
 func (p *Planner) lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
-	p.suites, p.universes = map[string]*archive{}, map[string]*universe{}
+	p.suites, p.universes, p.lost = map[string]*archive{}, map[string]*universe{}, map[string]error{}
 	lock := &manifest.Lock{Version: manifest.LockVersion, Archives: []manifest.ArchivePin{}, Asserts: p.Asserts}
 	nobody := &UnfoundError{}
 	for _, r := range requests {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"satchel/aptmirror"
+	"satchel/aptmirror/fetch"
 )
 
 // universe is everything that a suite has for some architectures, read once
@@ -15,6 +16,8 @@ type universe struct {
 	archives []part // by Package.Archive
 	indexes  []index
 	pool     *aptmirror.Pool
+	// unreached is who was asked in vain for archives, if there are none.
+	unreached *fetch.MissingError
 }
 
 // universe reads all pockets of a suite, and then what a descriptor adds; arches
