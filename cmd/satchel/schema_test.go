@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"satchel/bundle"
+	"satchel/bundle/why"
 	"satchel/runner"
 )
 
@@ -48,12 +50,9 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 	}
 	properties, required := s["properties"].(map[string]any), s["required"].([]any)
 	seen := 0
-	for i := range t.NumField() {
-		if !t.Field(i).IsExported() {
-			continue
-		}
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name == "-" {
+	for _, f := range reflect.VisibleFields(t) { // those of embedded structs, too
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" || f.Anonymous && name == "" {
 			continue
 		}
 		p, ok := properties[name].(map[string]any)
@@ -65,7 +64,7 @@ func (w *schemaOf) walk(path string, s map[string]any, t reflect.Type) {
 		if slices.Contains(required, any(name)) == (options != "") {
 			w.bad = append(w.bad, path+"."+name+": required and omitempty agree")
 		}
-		w.walk(path+"."+name, p, t.Field(i).Type)
+		w.walk(path+"."+name, p, f.Type)
 	}
 	if seen != len(properties) || s["additionalProperties"] != false {
 		w.bad = append(w.bad, path+": the schema allows what Go does not write")
@@ -90,19 +89,26 @@ func readSchema(t *testing.T, name string) map[string]any {
 func TestSchemas(t *testing.T) {
 	for name, printed := range map[string]reflect.Type{
 		"compare": reflect.TypeFor[compared](), "doctor": reflect.TypeFor[checkup](), "clean": reflect.TypeFor[cleaned](),
-		"twice": reflect.TypeFor[runner.Doubled](),
+		"twice": reflect.TypeFor[runner.Doubled](), "verify": reflect.TypeFor[bundle.Report](), "provenance": reflect.TypeFor[verifiedProvenance](),
+		"attest": reflect.TypeFor[[]attested](), "check": reflect.TypeFor[checked](), "run": reflect.TypeFor[[]runner.Built](), "why": reflect.TypeFor[[]why.Answer](),
 	} {
 		s := readSchema(t, name)
-		w := &schemaOf{defs: s["$defs"].(map[string]any), seen: map[string]bool{}}
+		defs, _ := s["$defs"].(map[string]any)
+		w := &schemaOf{defs: defs, seen: map[string]bool{}}
 		w.walk(name, s, printed)
 		for _, b := range w.bad {
 			t.Error(b)
 		}
 		w.bad = nil
-		if w.walk("x", s, reflect.TypeFor[struct {
+		type odd struct {
 			Answer int `json:"answer"`
 			Other  int `json:"other"`
-		}]()); len(w.bad) < 3 {
+		}
+		another := reflect.TypeFor[odd]()
+		if s["type"] == "array" {
+			another = reflect.TypeFor[[]odd]()
+		}
+		if w.walk("x", s, another); len(w.bad) < 3 {
 			t.Errorf("%s against another struct: got only %q", name, w.bad)
 		}
 	}
