@@ -186,7 +186,7 @@ const rubyTexts = `require "yaml"
 require "json"
 ARGV.each { |f|
   y = begin
-    YAML.respond_to?(:unsafe_load) ? YAML.unsafe_load(File.read(f, encoding: "UTF-8")) : YAML.load(File.read(f, encoding: "UTF-8"))
+    YAML.respond_to?(:unsafe_load) ? YAML.unsafe_load(File.read(f, mode: "r:bom|utf-8")) : YAML.load(File.read(f, mode: "r:bom|utf-8"))
   rescue StandardError, Psych::SyntaxError
     next
   end
