@@ -63,6 +63,7 @@ func TestCrossing(t *testing.T) {
 	}
 	t.Run("same", c.same)
 	t.Run("again", c.again)
+	t.Run("codesigned", c.codesigned)
 	t.Run("rootless", c.rootless)
 	t.Run("image", c.image)
 	t.Run("ubuntu", c.ubuntu)
