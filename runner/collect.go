@@ -35,11 +35,11 @@ type collector struct {
 	root  *os.Root // result folder; "out" and "cache" are made below it
 	names *regexp.Regexp
 	sums  map[string]manifest.Digest // of regular files, by name
-	from  map[string]string          // target that wrote it
+	from  map[string]string          // target that wrote it; of links and folders, too
 	links map[string]string          // symbolic links → target
 	cache *collector                 // takes what is below "cache"; nil: nobody does
 
-	cacheCommon, cachePackage []manifest.FileSum // of the last target's cache
+	cacheCommon, cachePackage []manifest.FileSum // of the cache; of several targets' over each other
 }
 
 // newCollector writes below dir, which must be there.
@@ -124,7 +124,7 @@ func (c *collector) entry(target string, h *tar.Header, r io.Reader) error {
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return c.folder(name)
+		return c.folder(target, name)
 	case tar.TypeReg:
 		return c.file(target, name, h, r)
 	case tar.TypeSymlink:
@@ -134,14 +134,18 @@ func (c *collector) entry(target string, h *tar.Header, r io.Reader) error {
 }
 
 // folder makes a directory; it may be there already as one.
-func (c *collector) folder(name string) error {
+func (c *collector) folder(target, name string) error {
+	if err := c.plainParents(name); err != nil {
+		return err
+	}
 	err := c.root.Mkdir(name, 0o755)
 	if !errors.Is(err, fs.ErrExist) {
+		c.from[name] = target
 		return err
 	}
 	fi, err := c.root.Lstat(name)
 	if err == nil && !fi.IsDir() {
-		return errors.New("another target wrote something else there")
+		return c.otherKind(name)
 	}
 	return err
 }
@@ -193,6 +197,9 @@ func (c *collector) link(target, name, to string) error {
 		}
 		return nil
 	}
+	if _, err := c.root.Lstat(name); err == nil {
+		return c.otherKind(name)
+	}
 	c.links[name], c.from[name] = to, target
 	return c.root.Symlink(to, name)
 }
@@ -205,7 +212,7 @@ func (c *collector) plainParents(name string) error {
 			return err
 		}
 		if !fi.IsDir() {
-			return fmt.Errorf("it leads through %q, which is no folder", dir)
+			return fmt.Errorf("it leads through %q, which %s wrote and which is no folder", dir, c.from[dir])
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func (c *collector) merge(f *finished, out string) error {
 		return fmt.Errorf("keeping result %q of %s: %w", name, f.Target, err)
 	}
 	for _, name := range f.Folders {
-		if err := c.folder(name); err != nil {
+		if err := c.folder(f.Target, name); err != nil {
 			return bad(name, err)
 		}
 	}
@@ -74,8 +74,18 @@ func (c *collector) merge(f *finished, out string) error {
 			return bad(name, err)
 		}
 	}
-	c.cacheCommon, c.cachePackage = f.CacheCommon, f.CachePackage
+	c.cacheCommon, c.cachePackage = over(c.cacheCommon, f.CacheCommon), over(c.cachePackage, f.CachePackage)
 	return nil
+}
+
+// over puts a later target's sums over those of earlier ones: gitian has one cache for
+// all targets, each of which adds to it, and lists what is in it at the end.
+func over(earlier, later []manifest.FileSum) []manifest.FileSum {
+	byPath := map[string]manifest.FileSum{}
+	for _, s := range slices.Concat(earlier, later) {
+		byPath[s.Path] = s
+	}
+	return slices.SortedFunc(maps.Values(byPath), func(a, b manifest.FileSum) int { return strings.Compare(a.Path, b.Path) })
 }
 
 // adopt moves the file at path to name.
@@ -91,7 +101,7 @@ func (c *collector) adopt(f *finished, name, path string) error {
 	}
 	to := filepath.Join(c.root.Name(), name)
 	if _, err := os.Lstat(to); err == nil {
-		return errors.New("another target wrote something else there")
+		return c.otherKind(name)
 	}
 	if err := os.Rename(path, to); err != nil {
 		return err
@@ -103,6 +113,11 @@ func (c *collector) adopt(f *finished, name, path string) error {
 // clash is the error of a second file of one name.
 func (c *collector) clash(name string) error {
 	return fmt.Errorf("%s wrote another file of that name: results of one descriptor go into one folder, so give them different names", c.from[name])
+}
+
+// otherKind is the error of a file, folder or link in place of another of these.
+func (c *collector) otherKind(name string) error {
+	return fmt.Errorf("%s wrote something else of that name, neither of which can be in the other's place: give them different names", c.from[name])
 }
 
 // beside is an error if o's build brings another file of the same name.

@@ -102,8 +102,10 @@ func TestRunClash(t *testing.T) {
 		r, e, _ := fakeRun(t, "", "s1", "s2", "s3")
 		e.script = func(b *guest.Build, _ []string) (map[string]string, int) { return clash(b), 0 }
 		_, err := r.Do(t.Context())
-		if err == nil || !strings.Contains(err.Error(), `"out/x`) || !strings.Contains(err.Error(), "s2-amd64") {
-			t.Errorf("%s: %v", name, err)
+		for _, word := range []string{`"out/x`, "s1-amd64 wrote ", "of s2-amd64"} {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v; want %q in it", name, err, word)
+			}
 		}
 		if name == "content" && len(e.builds) != 2 {
 			t.Errorf("%s: it is noticed only after %q", name, e.builds)
@@ -358,6 +360,42 @@ func TestCachesApart(t *testing.T) {
 	}
 	unlock()
 	<-got
+}
+
+// gitian has one cache for all targets and lists it as the last of them leaves it: what all
+// have put there, a later one's over an earlier one's.
+func TestCacheManifest(t *testing.T) {
+	r, e, _ := fakeRun(t, "enable_cache: true\n", "s1", "s2", "s3")
+	e.script = func(b *guest.Build, _ []string) (map[string]string, int) {
+		files := map[string]string{"cache/common/same": b.Log, "cache/common/Z/" + b.Log: "x", "cache/hello/" + b.Log: "x"}
+		if b.Log == "s3-amd64-build.log" {
+			files = nil
+		}
+		return files, 0
+	}
+	built, err := r.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(r.Result, built[0].Manifest.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := manifest.ParseResult("res", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(content, path string) manifest.FileSum {
+		return manifest.FileSum{SHA256: manifest.Sum([]byte(content)), Path: path}
+	}
+	want := []manifest.FileSum{sum("x", "Z/s1-amd64-build.log"), sum("x", "Z/s2-amd64-build.log"), sum("s2-amd64-build.log", "same")}
+	if diff := cmp.Diff(want, res.CacheCommon); diff != "" {
+		t.Errorf("cache_common_manifest (-want +got):\n%s", diff)
+	}
+	want = []manifest.FileSum{sum("x", "s1-amd64-build.log"), sum("x", "s2-amd64-build.log")}
+	if diff := cmp.Diff(want, res.CachePackage); diff != "" {
+		t.Errorf("cache_package_manifest (-want +got):\n%s", diff)
+	}
 }
 
 func TestLines(t *testing.T) {
