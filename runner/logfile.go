@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"os"
 )
@@ -8,8 +9,8 @@ import (
 // maxLogFile bounds a log file, in bytes: a script may print without end.
 const maxLogFile = 1 << 30
 
-// logFile keeps the first maxLogFile bytes of a log and counts the rest. It
-// also remembers the end, which is what people want to see after a failure.
+// logFile keeps the first maxLogFile bytes of a log and the last tailSize of the
+// rest, which is what people want to see after a failure, and counts what is between.
 type logFile struct {
 	f    *os.File
 	n    int64 // bytes seen
@@ -40,10 +41,16 @@ func (l *logFile) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Close says at the end of the file what was left out.
+// Close writes the end of a log that was too long, and says before it what was left out.
 func (l *logFile) Close() error {
-	if l.n > maxLogFile {
-		fmt.Fprintf(l.f, "\n[satchel: %d bytes more are left out]\n", l.n-maxLogFile)
+	if over := l.n - maxLogFile; over > 0 {
+		end := l.tail.last(over)
+		if out := over - int64(len(end)); out > 0 {
+			fmt.Fprintf(l.f, "\n[satchel: %d bytes are left out here]\n", out)
+		}
+		if _, err := l.f.Write(end); err != nil {
+			return errors.Join(err, l.f.Close())
+		}
 	}
 	return l.f.Close()
 }

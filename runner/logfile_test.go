@@ -2,8 +2,10 @@ package runner
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -35,28 +37,35 @@ func TestLogTail(t *testing.T) {
 	}
 }
 
-// TestLogBound: bytes over the bound are counted, not kept.
+// TestLogBound: bytes over the bound are counted, not kept, but for the end.
 func TestLogBound(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "log")
-	l, err := newLogFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Write([]byte("first")); err != nil {
-		t.Fatal(err)
-	}
-	l.n = maxLogFile - 2 // as if that much had been written
-	if _, err := l.Write([]byte("abcdef")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Write([]byte("gh")); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(name)
-	if want := "firstab\n[satchel: 6 bytes more are left out]\n"; err != nil || string(got) != want {
-		t.Errorf("got %q, %v; want %q", got, err, want)
+	end := strings.Repeat("0123456789abcdef", tailSize/16)
+	for after, want := range map[string]string{
+		"":                     "firstab",
+		"cdefgh":               "firstabcdefgh",
+		end:                    "firstab" + end,
+		"x" + end:              "firstab\n[satchel: 1 bytes are left out here]\n" + end,
+		strings.Repeat(end, 3): fmt.Sprintf("firstab\n[satchel: %d bytes are left out here]\n%s", 2*tailSize, end),
+	} {
+		name := filepath.Join(t.TempDir(), "log")
+		l, err := newLogFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Write([]byte("first")); err != nil {
+			t.Fatal(err)
+		}
+		l.n = maxLogFile - 2 // as if that much had been written
+		for _, piece := range []string{"ab" + after[:len(after)/2], after[len(after)/2:]} {
+			if _, err := l.Write([]byte(piece)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%d bytes after the bound: got %d bytes, want %d; %v\n%.100q", len(after), len(got), len(want), err, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 )
@@ -23,6 +24,13 @@ func (t *Tail) Write(b []byte) (int, error) {
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
 	return len(b), nil
+}
+
+// last returns at most the last n bytes of what is kept, as they are.
+func (t *Tail) last(n int64) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Clone(t.buf[max(0, int64(len(t.buf))-n):])
 }
 
 // String returns what is kept, with everything replaced that a terminal could

@@ -5,12 +5,16 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"satchel/runner"
 )
@@ -26,6 +30,9 @@ type crossing struct {
 	env    []string
 	hello  runner.Built // what same made of hello
 	pids   map[int]bool // of the satchels that were started
+
+	took time.Duration // by the last one
+	peak int64         // of its own memory, in bytes, as often as it was looked at
 }
 
 func TestCrossing(t *testing.T) {
@@ -52,6 +59,9 @@ func TestCrossing(t *testing.T) {
 			}
 			t.Run("contract", func(t *testing.T) { c.contract(t, engine) })
 			t.Run("unruly", func(t *testing.T) { c.unruly(t, engine) })
+			t.Run("flood", func(t *testing.T) { c.flood(t, engine) })
+			t.Run("small", func(t *testing.T) { c.smallResult(t, engine) })
+			t.Run("killed anywhere", func(t *testing.T) { c.killedAnywhere(t, engine) })
 			t.Run("shell", func(t *testing.T) { c.shell(t, engine) })
 			t.Run("twice", func(t *testing.T) {
 				if engine == "docker" && os.Getenv("SATCHEL_FULL") == "" {
@@ -72,6 +82,7 @@ func TestCrossing(t *testing.T) {
 	t.Run("interrupted", c.interrupted)
 	t.Run("killed", c.killed)
 	t.Run("disk full", c.full)
+	t.Run("disk filled", c.smallBuild)
 	t.Run("silent", c.silent)
 	t.Run("overheads", c.overheads)
 	t.Run("doctor", c.doctor)
@@ -111,15 +122,45 @@ func (c *crossing) satchel(t *testing.T, wrap []string, args ...string) (out str
 	cmd.Env = append(os.Environ(), append([]string{"SATCHEL_CACHE=" + c.cache, asSatchel + "=1"}, c.env...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if cmd.Process != nil {
+	begin := time.Now()
+	err := cmd.Start()
+	if err == nil {
 		c.pids[cmd.Process.Pid] = true
+		peak := watchMemory(cmd.Process.Pid)
+		err = cmd.Wait()
+		c.took, c.peak = time.Since(begin), peak()
 	}
 	var ee *exec.ExitError
 	if err != nil && !errors.As(err, &ee) {
 		t.Fatalf("running %v: %v", words, err)
 	}
 	return stdout.String(), cmd.ProcessState.ExitCode(), stderr.String()
+}
+
+// watchMemory looks at how much a process itself has taken at most, its children not
+// counted, until peak is called, which answers in bytes.
+func watchMemory(pid int) (peak func() int64) {
+	most, stop := int64(0), make(chan bool)
+	look := func() {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if _, rest, ok := strings.Cut(string(text), "VmHWM:"); err == nil && ok {
+			kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			if n, err := strconv.ParseInt(kib, 10, 64); err == nil {
+				most = max(most, n<<10)
+			}
+		}
+	}
+	go func() {
+		for {
+			select {
+			case stop <- true:
+				return
+			case <-time.After(20 * time.Millisecond):
+				look()
+			}
+		}
+	}()
+	return func() int64 { <-stop; return most }
 }
 
 // must is satchel with exit code 0.

@@ -60,6 +60,9 @@ hostname > /dev/null; find . | sort > $OUTDIR/list; find /usr/share/doc -name co
 	"deep":     `perl -e 'chdir $ENV{OUTDIR}; for (1..55) { $d = "d" x 60; mkdir $d or die $!; chdir $d or die $! } open F, ">f" or die $!'`,
 	"suicide":  `kill -KILL -1; echo alive > $OUTDIR/alive`,
 	"sleepy":   `sleep 61723`,
+	"flood":    `head -c 10000000000 /dev/zero | tr '\0' 'x'; echo; echo the end`,
+	"large":    `head -c 60000000 /dev/zero > $OUTDIR/a; head -c 60000000 /dev/zero > $OUTDIR/b; echo y > $OUTDIR/y`,
+	"filling":  `head -c 400000000 /dev/zero > x; echo never > $OUTDIR/y`,
 	"hardlink": `echo x > $OUTDIR/a; ln $OUTDIR/a $OUTDIR/b; ln -s a $OUTDIR/c; mkdir $OUTDIR/d; echo .x > $OUTDIR/.dot`,
 }
 
@@ -146,6 +149,10 @@ func (c *crossing) unruly(t *testing.T, engine string) {
 		t.Run(u.name, func(t *testing.T) {
 			out := engine + "-" + u.name
 			built, code, story := c.build(t, engine, "unruly.satchel", u.name, out)
+			t.Logf("%.1f s, satchel's own memory %d MiB", c.took.Seconds(), c.peak>>20)
+			if c.peak > memoryGoal {
+				t.Errorf("satchel took %d bytes of memory, want at most %d", c.peak, memoryGoal)
+			}
 			for line := range strings.Lines(u.want + "\n") {
 				if want := strings.TrimSuffix(line, "\n"); code != u.code || !strings.Contains(story, want) {
 					t.Errorf("exit status %d, want %d and %q in\n%s", code, u.code, want, story)
