@@ -90,9 +90,12 @@ func mention(lines, commands []string) int {
 }
 
 // programOf is the name of the program that a command line starts: of the
-// script, if it is an interpreter's.
+// script, if it is an interpreter's, and of the module that Python is told to run.
 func programOf(command string) string {
 	words := strings.Fields(command)
+	if len(words) > 2 && strings.HasPrefix(path.Base(words[0]), "python") && words[1] == "-m" {
+		return words[2]
+	}
 	for len(words) > 1 && slices.Contains([]string{"sh", "bash", "dash", "perl", "python3", "env"}, path.Base(words[0])) && !strings.HasPrefix(words[1], "-") {
 		words = words[1:]
 	}

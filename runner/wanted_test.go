@@ -43,6 +43,7 @@ func TestWantedOf(t *testing.T) {
 		{Name: "early.example.org", Line: 2, Commands: []string{"wget x"}},
 		{Name: "nobody.example.org"},
 		{Name: "late.example.org", Line: 400, Commands: []string{"odd"}},
+		{Name: "pypi.example.org", Line: 400, Commands: []string{"/usr/bin/python3.11 -m pip install x"}},
 	}
 	const files = "name the files that come from there under files: in the descriptor, say in satchel.yaml beside it where they are, and gather again"
 	want := []Wanted{
@@ -54,6 +55,8 @@ func TestWantedOf(t *testing.T) {
 		{Name: "early.example.org", Commands: seen[3].Commands, Remedy: files},
 		{Name: "nobody.example.org", Remedy: files},
 		{Name: "late.example.org", Ends: 9, Line: 9, Place: "tool.yml:17", Commands: seen[5].Commands, Remedy: files},
+		{Name: "pypi.example.org", Ends: 9, Line: 9, Place: "tool.yml:17", Commands: seen[6].Commands,
+			Remedy: "name the packages' files under files: in the descriptor, install them with pip --no-index --find-links=$HOME/build, and gather again"},
 	}
 	got := wantedOf(d, script, seen)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"satchel/aptmirror/archivetest"
+	"satchel/runner/enginetest"
 	"satchel/runner/machine"
 )
 
@@ -215,6 +216,43 @@ func (c *targets) multi(t *testing.T, engine string) {
 	if want := fmt.Sprintf(`keeping result "out/moment" of bookworm-%s: bookworm-%s wrote another file of that name`, c.architectures[1], c.architectures[0]); code != 1 || !strings.Contains(story, want) {
 		t.Errorf("exit status %d, want 1 and %q in\n%s", code, want, story)
 	}
+}
+
+// i386 for real where this kernel runs no 32-bit programs: built by another one, in a machine
+// that is emulated.
+func TestI386Elsewhere(t *testing.T) {
+	if os.Getenv("SATCHEL_FULL") == "" {
+		t.Skip("a machine is emulated for many minutes: set SATCHEL_FULL=1")
+	}
+	if release, _ := os.ReadFile("/etc/os-release"); !bytes.Contains(release, []byte("ID=debian")) {
+		skip(t, "this machine's apt sources are not Debian's")
+	}
+	c := &targets{crossing: newCrossing(t), architectures: []string{"i386"}}
+	c.gatherTargets(t)
+	dir := filepath.Join(c.dir, "machine")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{c.binary, filepath.Join(c.dir, "targets.satchel"), filepath.Join(c.dir, "key.pub")} {
+		enginetest.Copy(t, path, dir)
+	}
+	t.Setenv("IN_VM_MEMORY", "3000")
+	out, err := enginetest.InMachine(t, dir, "bash", "-c", "export SATCHEL_CACHE=/work/cache "+asSatchel+"=1; ./"+filepath.Base(c.binary)+
+		" run targets.satchel --keyring key.pub --engine sandbox --only multi -j 3 -m 1500 -o result && echo == && cat result/out/seen-i386 && echo && echo == && cat result/multi-res.yml")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Log(out)
+	parts := strings.Split(out, "\n==\n")
+	if len(parts) != 3 {
+		t.Fatalf("%d parts, want 3", len(parts))
+	}
+	want := strings.NewReplacer("<KERNEL>", "i686", "<ARCH>", "i386", "<FOREIGN>", "", "<SUDO>", "no sudo", "<BITS>", "32").Replace(seenBy)
+	if got := regexp.MustCompile(`(?m)^(ld.so \(Debian GLIBC).*$`).ReplaceAllString(parts[1], "$1"); got != want {
+		t.Errorf("the script saw\n%s\nwant\n%s", got, want)
+	}
+	c.order(t, parts[0], append(stepsOf["i386"], "Generating report\n", "Done.\n")...)
+	c.order(t, parts[2], "  seen-i386\n", "  - bookworm-i386: ", "libc6_2.36", "_i386.deb", "of-i686", "own-i686")
 }
 
 // order wants lines in a text one after the other.

@@ -28,6 +28,16 @@ echo "$0"; ls -l /proc/self/fd | wc -l`,
 (exec 3<>/dev/tcp/192.0.2.1/80) || true
 getent hosts second.example.net
 echo unreachable > $OUTDIR/never`,
+	"asks": `exec 2>/dev/null
+wget -q -T 2 -t 1 http://wget.example.org/a/sdk.tar.gz || true
+git ls-remote https://git.example.org/x.git || true
+perl -MIO::Socket::INET -e 'IO::Socket::INET->new("perl.example.org:80")' || true
+echo x > /dev/udp/192.0.2.2/53 || true
+echo x > /dev/tcp/2001:db8::7/443 || true
+perl -MSocket -e 'socket(S,PF_INET6,SOCK_DGRAM,0); send(S,"x",0,pack_sockaddr_in6(9,Socket::inet_pton(AF_INET6,"2001:db8::9")))' || true
+mkdir -p l/partial; echo 'deb [trusted=yes] http://deb.example.org/debian sid main' > s
+apt-get -qq -o Dir::State=$PWD/l -o Dir::Cache=$PWD/l -o Dir::Etc::SourceList=$PWD/s update || true
+false`,
 	"seen":    "exec 3>$OUTDIR/seen.txt\nset +ex\n(\n" + seen + ") >&3",
 	"failing": `echo before; false; echo after`,
 	"killed":  `kill -KILL $$`,
@@ -177,6 +187,11 @@ var unrulyEnds = []struct {
 }{
 	{"network", 7, `archive.example.org, by "getent hosts archive.example.org", in line 1 of the script (network.yml:` + "\n" +
 		"192.0.2.1:80, in line 2 of the script\n" + `second.example.net, by "getent hosts second.example.net", in line 3 of`},
+	{"asks", 7, `wget.example.org, by "wget -q -T 2 -t 1 http://wget.example.org/a/sdk.tar.gz", in line 2 of the script (asks.yml:` + "\n" +
+		`files: {sdk.tar.gz: {url: "http://wget.example.org/a/sdk.tar.gz"` + "\n" +
+		`for "git ls-remote https://git.example.org/x.git", in line 3` + "\n" + "under remotes:\n" +
+		`perl.example.org, by "perl -MIO::Socket::INET` + "\n" + "192.0.2.2:53, in line 5\n[2001:db8::7]:443, in line 6\n" +
+		`[2001:db8::9]:9, by "perl -MSocket` + "\n" + `deb.example.org, by "/usr/lib/apt/methods/http" for "apt-get -qq` + "\nunder packages:"},
 	{"failing", 1, "status 1"},
 	{"killed", 1, "status 137"},
 	{"stdin", 0, ""},
