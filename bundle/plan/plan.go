@@ -7,6 +7,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,11 +95,24 @@ type Request struct {
 // changes while it is being read, all is planned again, a few times at most.
 func (p *Planner) Lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
 	p.saving = &errgroup.Group{}
+	for _, r := range requests {
+		p.passedOver(r.Descriptor)
+	}
 	lock, err := p.rounds(func() (*manifest.Lock, error) { return p.lock(ctx, requests) })
 	if e := p.saving.Wait(); e != nil {
 		p.Story(e.Error()) // it is slower without, and no worse
 	}
 	return lock, err
+}
+
+// passedOver tells what of a descriptor changes nothing here.
+func (p *Planner) passedOver(d *manifest.Descriptor) {
+	if len(d.ImageDigests) > 0 { // gbuild takes them with Docker alone
+		p.Story(fmt.Sprintf("%s: docker_image_digests is passed over, as by gbuild without Docker; --image %s@sha256:… takes an image by its digest", d.File, d.Distro))
+	}
+	if len(d.Unknown) > 0 {
+		p.Story(fmt.Sprintf("%s: passed over, as by gbuild: %s", d.File, strings.Join(d.Unknown, ", ")))
+	}
 }
 
 func (p *Planner) lock(ctx context.Context, requests []Request) (*manifest.Lock, error) {
