@@ -270,6 +270,12 @@ func (c *crossing) same(t *testing.T) {
 	if v := c.read(t, "tally-1", "out", "version.txt"); v != "v1.0\n" {
 		t.Errorf("git describe answered %q", v)
 	}
+	git := exec.Command("git", "-C", filepath.Join(c.dir, "tally.git"), "log", "-1", "--date=format-local:%F %T", "--format=%ad", "v1.0")
+	git.Env = append(os.Environ(), "TZ=UTC") // as gbuild asks
+	date, err := git.Output()
+	if log := c.read(t, "tally-1", "logs", "bookworm-amd64-build.log"); err != nil || !strings.Contains(log, "+ REFERENCE_DATETIME='"+strings.TrimSpace(string(date))+"'\n") {
+		t.Errorf("the reference time is not %q, %v, that of the author of the last remote's commit", date, err)
+	}
 	if s := c.read(t, "tally-1", "out", "status.txt"); s != "" {
 		t.Errorf("the checkout is not clean: %q", s)
 	}

@@ -69,7 +69,12 @@ func small(t *testing.T, dir string, bytes int) {
 // smallResult has too little room for results, for the second file of two, and for what is
 // written when all results are there: never is there half of a result under its name.
 func (c *crossing) smallResult(t *testing.T, engine string) {
-	const page = 4096
+	t.Run("files", func(t *testing.T) { c.smallFiles(t, engine) })
+	t.Run("pages", func(t *testing.T) { c.fewPages(t, engine) })
+	c.nothingLeft(t)
+}
+
+func (c *crossing) smallFiles(t *testing.T, engine string) {
 	for name, size := range map[string]int{"first": 20 << 20, "second": 90 << 20} {
 		dir := filepath.Join(c.dir, engine+"-small-"+name)
 		small(t, dir, size)
@@ -84,7 +89,14 @@ func (c *crossing) smallResult(t *testing.T, engine string) {
 			t.Errorf("room for %s: satchel took %d bytes of memory", name, c.peak)
 		}
 	}
-	// Page by page, until it is enough.
+}
+
+// fewPages gives a result more room each time, until it is enough.
+func (c *crossing) fewPages(t *testing.T, engine string) {
+	const page = 4096
+	if engine == "docker" && os.Getenv("SATCHEL_FULL") == "" {
+		t.Skip("writing is not the engine's: set SATCHEL_FULL=1")
+	}
 	step, from := 2, 2
 	if os.Getenv("SATCHEL_FULL") == "" {
 		step, from = 12, 6
@@ -108,7 +120,6 @@ func (c *crossing) smallResult(t *testing.T, engine string) {
 			t.Fatalf("%d pages: exit status %d, want 1, the reason and no result (%v)\n%s", pages, code, err, story)
 		}
 	}
-	c.nothingLeft(t)
 }
 
 // smallBuild lets a script fill the disk that it writes to (the sandbox's: a daemon's is
@@ -120,7 +131,9 @@ func (c *crossing) smallBuild(t *testing.T) {
 		if want := "No space left on device"; code != 1 || !strings.Contains(story, want) {
 			t.Errorf("exit status %d, want 1 and %q in\n%s", code, want, story)
 		}
-		c.nothingLeft(t)
+		if left, _ := filepath.Glob(filepath.Join(c.cache, "sandbox", "runs", "*")); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
 	})
 	if _, code, story := c.build(t, "sandbox", "unruly.satchel", "stdin", "after-filling"); code != 0 {
 		t.Errorf("afterwards: exit status %d\n%s", code, story)
@@ -130,6 +143,9 @@ func (c *crossing) smallBuild(t *testing.T) {
 // killedAnywhere kills satchel outright at moments that a seed gives, all over a run: each
 // time clean finds nothing that it cannot remove, and the next run goes well.
 func (c *crossing) killedAnywhere(t *testing.T, engine string) {
+	if engine == "docker" && os.Getenv("SATCHEL_FULL") == "" {
+		t.Skip("killed kills one while it builds; for 20 others set SATCHEL_FULL=1")
+	}
 	begin := time.Now()
 	if _, code, story := c.build(t, engine, "unruly.satchel", "hardlink", engine+"-whole"); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, story)

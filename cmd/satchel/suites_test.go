@@ -102,6 +102,9 @@ func (c *crossing) suites(t *testing.T, engine string) {
 		t.Error("there is a result of a run that failed")
 	}
 	common := filepath.Join(c.cache, "build", "debian-trixie-amd64", "common")
+	if _, err := os.Lstat(filepath.Join(common, "suite")); err == nil {
+		t.Error("a script that failed has left something in the cache")
+	}
 	if err := os.MkdirAll(common, 0o755); err != nil {
 		t.Fatal(err)
 	}
