@@ -251,7 +251,7 @@ func TestI386Elsewhere(t *testing.T) {
 	if got := regexp.MustCompile(`(?m)^(ld.so \(Debian GLIBC).*$`).ReplaceAllString(parts[1], "$1"); got != want {
 		t.Errorf("the script saw\n%s\nwant\n%s", got, want)
 	}
-	c.order(t, parts[0], append(stepsOf["i386"], "Generating report\n", "Done.\n")...)
+	c.order(t, parts[0]+"\n", append(stepsOf["i386"], "Generating report\n", "Done.\n")...)
 	c.order(t, parts[2], "  seen-i386\n", "  - bookworm-i386: ", "libc6_2.36", "_i386.deb", "of-i686", "own-i686")
 }
 
