@@ -35,11 +35,11 @@ func (c *crossing) interrupted(t *testing.T) {
 			c.interrupt(t, after, "run", "hello.satchel", "--keyring", "key.pub", "--engine", engine, "-o", "stopped")
 		}
 	}
-	c.must(t, nil, "gather", hello, "-o", "again.satchel", "--sign", "key", "--cache", "stop-cache")
-	switch first, again := c.archives(t, "hello.satchel"), c.archives(t, "again.satchel"); {
+	c.must(t, nil, "gather", hello, "-o", "resumed.satchel", "--sign", "key", "--cache", "stop-cache")
+	switch first, again := c.archives(t, "hello.satchel"), c.archives(t, "resumed.satchel"); {
 	case first != again:
 		t.Log("the archive has published something meanwhile; the two bundles cannot be compared")
-	case c.read(t, "again.satchel") != c.read(t, "hello.satchel"):
+	case c.read(t, "resumed.satchel") != c.read(t, "hello.satchel"):
 		t.Error("gathered after interruptions the bundle is another")
 	}
 	if left, _ := filepath.Glob(filepath.Join(c.dir, ".satchel-*")); len(left) != 0 {
