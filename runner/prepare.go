@@ -35,6 +35,9 @@ func (p preparation) environment(ctx context.Context) (env Environment, made boo
 	if err != nil || ok {
 		return env, false, err
 	}
+	if to, workshop := p.workshop(ctx); workshop != nil {
+		return p.imported(ctx, key, to, workshop)
+	}
 	env, err = p.make(ctx, key)
 	if err != nil {
 		return Environment{}, false, fmt.Errorf("preparing the environment for %s %s: %w", p.plan.Suite, p.plan.Architecture, err)

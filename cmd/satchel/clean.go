@@ -88,7 +88,7 @@ func (c *cleanCmd) items(ctx context.Context, cache string, ui *ui) ([]kept, err
 		}
 	}
 	if c.Engine != "sandbox" {
-		e, err := openDocker(false)
+		e, err := openDocker(cache, false)
 		if err == nil {
 			err = e.Check(ctx)
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -256,6 +258,9 @@ func (c *crossing) same(t *testing.T) {
 				t.Fatalf("exit status %d\n%s", code, story)
 			}
 			runs["docker"] = third[0]
+			if os.Getenv("SATCHEL_FULL") != "" { // otherwise its environment is the sandbox's
+				runs["docker alone"] = c.alone(t, name)
+			}
 		}
 		for where, b := range runs {
 			if !slices.Equal(b.Outputs, first[0].Outputs) || b.Manifest != first[0].Manifest {
@@ -279,4 +284,54 @@ func (c *crossing) same(t *testing.T) {
 	if s := c.read(t, "tally-1", "out", "status.txt"); s != "" {
 		t.Errorf("the checkout is not clean: %q", s)
 	}
+}
+
+// alone builds with a daemon as if it were on another machine, where it must
+// prepare the environment itself.
+func (c *crossing) alone(t *testing.T, name string) runner.Built {
+	t.Helper()
+	c.must(t, nil, "clean", "--engine", "docker", "--kind", "environment")
+	far := *c
+	far.env = []string{"DOCKER_HOST=" + forward(t, "/var/run/docker.sock")}
+	text, code, story := far.satchel(t, nil, "run", name+".satchel", "--keyring", "key.pub", "--engine", "docker", "--only", name, "-o", name+"-4", "--json")
+	var built []runner.Built
+	if code != 0 || json.Unmarshal([]byte(text), &built) != nil || len(built) != 1 {
+		t.Fatalf("exit status %d\n%s\n%s", code, text, story)
+	}
+	if strings.Contains(story, "Handing the environment to docker") {
+		t.Error("a daemon elsewhere got the environment from here")
+	}
+	return built[0]
+}
+
+// forward listens on loopback for a socket, and returns the address.
+func forward(t *testing.T, socket string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("unix", socket)
+			if err != nil {
+				from.Close()
+				continue
+			}
+			pipe := func(to, from net.Conn) {
+				io.Copy(to, from)
+				if half, ok := to.(interface{ CloseWrite() error }); ok {
+					half.CloseWrite()
+				}
+			}
+			go pipe(from, to)
+			go pipe(to, from)
+		}
+	}()
+	return "tcp://" + l.Addr().String()
 }

@@ -103,9 +103,9 @@ func (c *doctorCmd) look(ctx context.Context, dir string, found *checkup) error 
 }
 
 // engines tries them all, and chooses the one that run would take. disks are
-// where they keep things; "" if that is on another machine.
-func (c *doctorCmd) engines(ctx context.Context, dir string, found *checkup) (disks map[string]string, err error) {
-	disks = map[string]string{"": dir, "sandbox": dir}
+// where they keep things; none if that is on another machine.
+func (c *doctorCmd) engines(ctx context.Context, dir string, found *checkup) (disks map[string][]string, err error) {
+	disks = map[string][]string{"": {dir}, "sandbox": {dir}}
 	sandbox, err := openSandbox(dir, false)
 	list := broken(err)
 	if err == nil {
@@ -114,11 +114,16 @@ func (c *doctorCmd) engines(ctx context.Context, dir string, found *checkup) (di
 	if err := found.add(ctx, "sandbox", list); err != nil {
 		return nil, err
 	}
-	docker, err := openDocker(false)
+	docker, err := openDocker(dir, false)
 	list = broken(err)
 	if err == nil {
 		list = docker.Probes()
-		disks["docker"], _ = docker.RootDir(ctx)
+		if root, here := docker.RootDir(ctx); here {
+			disks["docker"] = []string{root}
+			if found.works("sandbox") { // which prepares for it, and keeps a copy
+				disks["docker"] = []string{root, dir}
+			}
+		}
 	}
 	if err := found.add(ctx, "docker", list); err != nil {
 		return nil, err

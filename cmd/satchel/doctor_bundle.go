@@ -138,22 +138,35 @@ func (u unasked) Error() string { return u.text }
 // Warning tells probe.All so.
 func (unasked) Warning() bool { return true }
 
-// fits compares what the bundle takes with what disk has left; "" if the disk is
-// another machine's.
-func (f front) fits(disk string) probe.Probe {
-	need := f.demand.Demand
+// fits compares what the bundle takes with what each of disks, folders, has left;
+// there is none if they are another machine's.
+func (f front) fits(disks []string) probe.Probe {
 	return probe.Probe{Name: "disk", Alone: true, Why: "environments are unpacked and kept; what scripts write comes on top, and nobody knows how much",
 		Try: func(context.Context) (string, error) {
+			need := f.demand.Demand
 			text := fmt.Sprintf("at least %s and %d inodes wanted", machine.Bytes(need.Bytes()), need.Inodes)
-			if disk == "" {
+			if len(disks) == 0 {
 				return "", probe.Mend(unasked{text + ", on a disk that cannot be seen from here"}, probe.Advise("look at the disk of the daemon's machine"))
 			}
-			free, _, err := machine.FreeAt(disk)
-			if err != nil {
-				return "", fmt.Errorf("looking at %s: %w", disk, err)
+			if len(disks) > 1 {
+				text += ", for each of two copies" // the engine's, and that of the one that prepares for it
 			}
-			text += fmt.Sprintf(", %s has %s", disk, machine.Bytes(free.Bytes))
-			if free.Bytes < need.Bytes() || free.Inodes >= 0 && free.Inodes < need.Inodes {
+			short := false
+			copies := map[uint64]int64{} // by file system
+			for _, disk := range disks {
+				free, at, err := machine.FreeAt(disk)
+				if err != nil {
+					return "", fmt.Errorf("looking at %s: %w", disk, err)
+				}
+				on, err := machine.Device(at)
+				if err != nil {
+					return "", err
+				}
+				text += fmt.Sprintf(", %s has %s", disk, machine.Bytes(free.Bytes))
+				copies[on]++
+				short = short || free.Bytes/copies[on] < need.Bytes() || free.Inodes >= 0 && free.Inodes/copies[on] < need.Inodes
+			}
+			if short {
 				return "", probe.Mend(errors.New(text), probe.Remedy{Command: "satchel clean", Note: "removes environments that nobody uses"},
 					probe.Advise("name a folder on another disk with --cache"))
 			}

@@ -35,7 +35,7 @@ func chooseEngine(ctx context.Context, name, cache string, sudo bool) (runner.En
 
 func openEngine(name, cache string, sudo bool) (runner.Engine, error) {
 	if name == "docker" {
-		return openDocker(sudo)
+		return openDocker(cache, sudo)
 	}
 	return openSandbox(cache, sudo)
 }
@@ -48,10 +48,15 @@ func openSandbox(cache string, sudo bool) (*sandbox.Engine, error) {
 	return sandbox.New(sandbox.Options{Dir: filepath.Join(cache, "sandbox"), Init: self, Sudo: sudo})
 }
 
-func openDocker(sudo bool) (*docker.Engine, error) {
+// openDocker has a daemon on this machine get its environments from the sandbox, where that works.
+func openDocker(cache string, sudo bool) (*docker.Engine, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding satchel's own file: %w", err)
 	}
-	return docker.New(docker.Options{Init: self, Client: docker.FromEnv(), Sudo: sudo})
+	workshop, err := openSandbox(cache, sudo)
+	if err != nil {
+		return nil, err
+	}
+	return docker.New(docker.Options{Init: self, Client: docker.FromEnv(), Sudo: sudo, Workshop: workshop})
 }

@@ -54,6 +54,9 @@ type Options struct {
 	// Name begins the names of what the engine makes, and with "org." its
 	// labels; "" means "satchel". Engines of different names share nothing.
 	Name string
+	// Workshop prepares environments for a daemon on this machine, which then gets
+	// the finished trees; nil: the daemon's containers prepare them.
+	Workshop runner.Engine
 	// Sudo lets programs in the container gain rights by set-id files. The
 	// zero value does not.
 	Sudo bool
@@ -74,7 +77,10 @@ type Engine struct {
 	keep sync.Mutex // one Keep at a time, so that the first one stays
 }
 
-var _ runner.Engine = (*Engine)(nil)
+var (
+	_ runner.Engine   = (*Engine)(nil)
+	_ runner.Importer = (*Engine)(nil)
+)
 
 // New returns an engine. It asks the daemon nothing: Check and Start do.
 func New(o Options) (*Engine, error) {

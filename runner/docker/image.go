@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -117,45 +118,86 @@ func (e *Engine) findInit(ctx context.Context, f *initFile) (string, error) {
 
 // importInit sends the daemon a tar with the init.
 func (e *Engine) importInit(ctx context.Context, f *initFile) error {
-	r, w := io.Pipe()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		w.CloseWithError(f.writeTar(w))
-	}()
-	answer, err := e.client.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, e.initName(f), image.ImportOptions{
+	_, err := e.importTar(ctx, func(w io.Writer) error {
+		tw := tar.NewWriter(w)
+		if err := f.writeTar(tw, true); err != nil {
+			return err
+		}
+		return tw.Close()
+	}, e.initName(f), image.ImportOptions{
 		Message: "satchel's init",
 		Changes: []string{"LABEL " + e.label(labelInit) + "=" + f.sum.Hex()},
 	})
-	if err == nil {
-		err = lastError(answer)
-		answer.Close()
-	}
-	r.CloseWithError(errors.New("the daemon takes no more"))
-	<-written
 	return err
 }
 
-// lastError reads the daemon's progress messages and returns the error among them.
-func lastError(r io.Reader) error {
+// importTar makes an image of the tar that write writes, and returns its id. It
+// gets that name; "" gives it none.
+func (e *Engine) importTar(ctx context.Context, write func(io.Writer) error, name string, how image.ImportOptions) (id string, err error) {
+	r, w := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := write(w)
+		w.CloseWithError(err)
+		written <- err
+	}()
+	answer, err := e.client.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, name, how)
+	if err == nil {
+		id, err = importedID(answer)
+		answer.Close()
+	}
+	r.CloseWithError(errNoMore)
+	// The daemon's words about a stream that broke off say less than why it did.
+	if werr := <-written; werr != nil && !errors.Is(werr, errNoMore) && !errors.Is(werr, io.ErrClosedPipe) {
+		err = werr
+	}
+	if err != nil && id != "" {
+		e.discard(ctx, id)
+	}
+	return id, err
+}
+
+// errNoMore is what a writer gets when the daemon has ended the import.
+var errNoMore = errors.New("the daemon takes no more")
+
+// importedID reads the daemon's progress messages and returns the error among
+// them, or the image's id, which is the last one.
+func importedID(r io.Reader) (id string, err error) {
 	lines := bufio.NewScanner(io.LimitReader(r, 1<<20))
 	for lines.Scan() {
 		var m struct {
-			Error string `json:"error"`
+			Error  string `json:"error"`
+			Status string `json:"status"`
 		}
-		if json.Unmarshal(lines.Bytes(), &m) == nil && m.Error != "" {
-			return fmt.Errorf("the daemon says: %s", runner.Printable(m.Error))
+		if json.Unmarshal(lines.Bytes(), &m) != nil {
+			continue
+		}
+		if m.Error != "" {
+			return "", fmt.Errorf("the daemon says: %s", runner.Printable(m.Error))
+		}
+		if m.Status != "" {
+			id = m.Status
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return "", err
+	}
+	if _, err := manifest.ParseDigest(strings.TrimPrefix(id, "sha256:")); err != nil {
+		return "", fmt.Errorf("the daemon names no image: %.200q", id)
+	}
+	return id, nil
 }
 
 // writeTar writes the file system of the image: the hidden folder, the init
-// in it, and the folders that daemons mount on. Only the init's bytes vary.
-func (f *initFile) writeTar(w io.Writer) error {
+// in it, and the folders that daemons mount on. Only the init's bytes vary. More
+// may follow; whole says that none does, so that folders which every tree has are made, too.
+func (f *initFile) writeTar(tw *tar.Writer, whole bool) error {
 	epoch := time.Unix(0, 0)
-	tw := tar.NewWriter(w)
-	for _, dir := range []string{"./", ".satchel/", "dev/", "etc/", "proc/", "sys/"} {
+	dirs := []string{".satchel/", "dev/", "proc/", "sys/"} // of which no listing tells
+	if whole {
+		dirs = append([]string{"./", "etc/"}, dirs...)
+	}
+	for _, dir := range dirs {
 		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: epoch}); err != nil {
 			return err
 		}
@@ -172,5 +214,5 @@ func (f *initFile) writeTar(w io.Writer) error {
 	if _, err := io.Copy(tw, verified); err != nil {
 		return fmt.Errorf("the init changed: %w", err)
 	}
-	return tw.Close()
+	return tw.Flush()
 }

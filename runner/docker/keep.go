@@ -48,26 +48,40 @@ func (e *Engine) commit(ctx context.Context, id string, env runner.Environment) 
 	if _, _, err := e.environment(ctx, env.Key); err == nil || !cerrdefs.IsNotFound(err) {
 		return err
 	}
-	// What has the name belongs to another build of satchel and is of no more use.
-	old, olderr := e.client.ImageInspect(ctx, e.environmentName(env.Key))
 	made, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{
 		Comment: "satchel environment",
-		Config:  &container.Config{}, // Podman wants one, and reads nothing in it
-		Changes: []string{
-			"LABEL " + e.label(labelKey) + "=" + env.Key.Hex(), "LABEL " + e.label(labelRoot) + "=" + env.Root.Hex(),
-			"LABEL " + e.label(labelInit) + "=" + f.sum.Hex(),
-			"LABEL " + e.label(labelRun) + "=", "LABEL " + e.label(labelOwner) + "=", // not a container's any more
-		},
+		Config:  &container.Config{},                                                                                   // Podman wants one, and reads nothing in it
+		Changes: append(e.environmentLabels(env, f), "LABEL "+e.label(labelRun)+"=", "LABEL "+e.label(labelOwner)+"="), // not a container's any more
 	})
 	if err != nil {
 		return err
 	}
-	if err := e.client.ImageTag(ctx, made.ID, e.environmentName(env.Key)); err != nil {
-		e.client.ImageRemove(context.WithoutCancel(ctx), made.ID, image.RemoveOptions{PruneChildren: true})
+	return e.give(ctx, made.ID, env)
+}
+
+// environmentLabels are the instructions that give an environment's image its labels.
+func (e *Engine) environmentLabels(env runner.Environment, f *initFile) []string {
+	return []string{
+		"LABEL " + e.label(labelKey) + "=" + env.Key.Hex(), "LABEL " + e.label(labelRoot) + "=" + env.Root.Hex(),
+		"LABEL " + e.label(labelInit) + "=" + f.sum.Hex(),
+	}
+}
+
+// give gives the image its name, by which an environment is found, or removes it.
+func (e *Engine) give(ctx context.Context, id string, env runner.Environment) error {
+	// What has the name belongs to another build of satchel and is of no more use.
+	old, olderr := e.client.ImageInspect(ctx, e.environmentName(env.Key))
+	if err := e.client.ImageTag(ctx, id, e.environmentName(env.Key)); err != nil {
+		e.discard(ctx, id)
 		return err
 	}
-	if olderr == nil && old.ID != made.ID {
+	if olderr == nil && old.ID != id {
 		e.client.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true}) // unless a container needs it still
 	}
 	return nil
+}
+
+// discard removes an image that got no name.
+func (e *Engine) discard(ctx context.Context, id string) {
+	e.client.ImageRemove(context.WithoutCancel(ctx), id, image.RemoveOptions{PruneChildren: true})
 }

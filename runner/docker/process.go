@@ -43,6 +43,11 @@ func (e *Engine) start(ctx context.Context, c runner.Container) (*process, error
 	if err != nil {
 		return nil, err
 	}
+	return e.startFrom(ctx, image, c)
+}
+
+// startFrom starts c from the image of that id.
+func (e *Engine) startFrom(ctx context.Context, image string, c runner.Container) (*process, error) {
 	f, err := e.initFile()
 	if err != nil {
 		return nil, err

@@ -210,16 +210,23 @@ func (l *line) describe(root string, buf []byte) error {
 
 // attributes appends the extended attributes.
 func (l *line) attributes(at string) error {
+	return eachAttribute(at, func(name string, value []byte) {
+		l.tail += fmt.Sprintf(" @%s=%x", escape(name), value)
+	})
+}
+
+// eachAttribute tells the extended attributes of a file that are the environment's, sorted.
+func eachAttribute(at string, tell func(name string, value []byte)) error {
 	n, err := unix.Llistxattr(at, nil)
 	if err == unix.ENOTSUP || err == nil && n == 0 {
 		return nil
 	}
 	if err != nil {
-		return &fs.PathError{Op: "listxattr", Path: l.name, Err: err}
+		return &fs.PathError{Op: "listxattr", Path: at, Err: err}
 	}
 	list := make([]byte, n)
 	if n, err = unix.Llistxattr(at, list); err != nil {
-		return &fs.PathError{Op: "listxattr", Path: l.name, Err: err}
+		return &fs.PathError{Op: "listxattr", Path: at, Err: err}
 	}
 	names := strings.Split(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00")
 	sort.Strings(names)
@@ -230,9 +237,9 @@ func (l *line) attributes(at string) error {
 		value := make([]byte, 64<<10)
 		n, err := unix.Lgetxattr(at, name, value)
 		if err != nil {
-			return &fs.PathError{Op: "getxattr " + name, Path: l.name, Err: err}
+			return &fs.PathError{Op: "getxattr " + name, Path: at, Err: err}
 		}
-		l.tail += fmt.Sprintf(" @%s=%x", escape(name), value[:n])
+		tell(name, value[:n])
 	}
 	return nil
 }

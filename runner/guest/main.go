@@ -61,6 +61,10 @@ func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 		out = runPrepare(ctx, plan.Prepare, in, frames)
 	case plan.Build != nil:
 		out = runBuild(ctx, plan.Build, in, frames)
+	case plan.Tree:
+		if err := sendTree(ctx, "", frames.Writer(KindTar)); err != nil {
+			out.Error = err.Error()
+		}
 	default:
 		out = runShell(ctx, plan.Shell, in, from, frames)
 	}
@@ -93,13 +97,13 @@ func readPlan(in *tar.Reader) (Plan, error) {
 		return p, fmt.Errorf("reading plan: %w", err)
 	}
 	n := 0
-	for _, there := range []bool{p.Prepare != nil, p.Build != nil, p.Shell != nil} {
+	for _, there := range []bool{p.Prepare != nil, p.Build != nil, p.Shell != nil, p.Tree} {
 		if there {
 			n++
 		}
 	}
 	if n != 1 {
-		return p, errors.New("reading plan: want exactly one of prepare, build and shell")
+		return p, errors.New("reading plan: want exactly one of prepare, build, shell and tree")
 	}
 	return p, nil
 }

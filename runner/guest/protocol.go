@@ -34,7 +34,7 @@ const (
 	KindBuildLog   Kind = 'b' // output of the build script, both streams
 	KindStep       Kind = 's' // a line of text: what happens now
 	KindListing    Kind = 'l' // piece of the listing of the prepared root (text)
-	KindTar        Kind = 't' // piece of the tar stream of results
+	KindTar        Kind = 't' // piece of the tar stream of results, or of a tree
 	KindReady      Kind = 'r' // one byte that means nothing: a shell begins, and takes input
 	KindOutput     Kind = 'o' // output of a shell
 	KindErrors     Kind = 'e' // its standard error, if it has no terminal
@@ -58,11 +58,13 @@ const (
 // that is how it learns of a signal, and of the host's end.
 const InputWindow = 4 * MaxFrame
 
-// Plan is all that the init is told. Exactly one of the pointers is set.
+// Plan is all that the init is told. Exactly one of the members is set.
 type Plan struct {
 	Prepare *Prepare `json:"prepare,omitempty"`
 	Build   *Build   `json:"build,omitempty"`
 	Shell   *Shell   `json:"shell,omitempty"`
+	// Tree asks for the root as it is, as a tar in frames of KindTar. Nothing is changed.
+	Tree bool `json:"tree,omitempty"`
 }
 
 // Prepare turns an empty root into an environment. The digest of its JSON is

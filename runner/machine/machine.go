@@ -9,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"satchel/runner/probe"
 )
@@ -28,6 +31,15 @@ type Free struct {
 	Bytes  int64
 	Inodes int64 // -1 where it has no count of them
 	Fixed  bool  // it is mounted read-only
+}
+
+// Device is the number of the file system that a file or folder is on.
+func Device(name string) (uint64, error) {
+	var s unix.Stat_t
+	if err := unix.Stat(name, &s); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return uint64(s.Dev), nil
 }
 
 // Memory is that of the machine, in bytes; zero where it is not known.
