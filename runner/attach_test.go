@@ -109,15 +109,15 @@ func TestConverseCannotSend(t *testing.T) {
 func TestShellPlan(t *testing.T) {
 	r, _, _ := fakeRun(t, "", "bookworm", "trixie")
 	s := &Shell{Run: r}
-	if _, err := s.choose(); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "--only hello --target trixie-amd64") {
+	if _, _, err := s.choose(t.Context()); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "--only hello --target trixie-amd64") {
 		t.Errorf("of two targets: %v", err)
 	}
 	s.Target = "sid-amd64"
-	if _, err := s.choose(); !errors.Is(err, ErrChoice) {
+	if _, _, err := s.choose(t.Context()); !errors.Is(err, ErrChoice) {
 		t.Errorf("of a target that is not there: %v", err)
 	}
 	s.Target = "trixie-amd64"
-	b, err := s.choose()
+	b, _, err := s.choose(t.Context())
 	if err != nil || b.name != s.Target {
 		t.Fatalf("got %v, %v", b, err)
 	}

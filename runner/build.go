@@ -28,6 +28,7 @@ type build struct {
 	done    *finished // nil until it is
 	told    bool      // done may be looked at by others
 
+	placed   bool              // the script has begun, with all its inputs
 	seen     guest.Seen        // by the script
 	unvaried map[string]string // what was not varied, and why
 }
@@ -82,6 +83,7 @@ func (b *build) carryOut(ctx context.Context, stage string) error {
 	}
 	defer proc.Close()
 	if err := b.script(ctx, proc, plan, keep, b.logs(stage), results); err != nil {
+		b.leave(ctx, proc, env, err)
 		return err
 	}
 	if err := keep.save(); err != nil {
@@ -165,7 +167,7 @@ func (b *build) script(ctx context.Context, proc Process, plan guest.Build, keep
 		return err
 	}
 	defer log.Close()
-	live, flush := b.live(log)
+	live, flush := b.live(begun{log, &b.placed})
 	defer flush()
 	pr, pw := io.Pipe()
 	unpacked := make(chan error, 1)
@@ -194,4 +196,15 @@ func (b *build) script(ctx context.Context, proc Process, plan guest.Build, keep
 		b.step("The script ended well, but" + strings.ReplaceAll(words, "\n", " "))
 	}
 	return uerr
+}
+
+// begun is the build log, and notes that the script says something: bash -x does at once.
+type begun struct {
+	io.Writer
+	is *bool
+}
+
+func (b begun) Write(text []byte) (int, error) {
+	*b.is = true
+	return b.Writer.Write(text)
 }

@@ -25,6 +25,9 @@ func (c *Container) Complete() error {
 	if len(c.Hostname) > 64 || strings.ContainsFunc(c.Hostname, bad) {
 		return fmt.Errorf("host name %.80q: want at most 64 letters, digits, hyphens and dots", c.Hostname)
 	}
+	if c.Remains != "" && (!IsRemainsName(c.Remains) || c.Environment.IsZero()) {
+		return fmt.Errorf("starting from %.80q: that is no name of remains, or their environment is not named", c.Remains)
+	}
 	if c.Memory < 0 || c.Processes < 0 || c.CPUs < 0 {
 		return errors.New("a negative limit of memory, processes or processors")
 	}

@@ -21,6 +21,12 @@ type Engine interface {
 	Check(ctx context.Context) error
 	// Environment looks a kept root up by its key; ok tells whether it is there.
 	Environment(ctx context.Context, key manifest.Digest) (env Environment, ok bool, err error)
+	// Remains lists what has been left and can be started from here, the newest first. What
+	// is half there, or another satchel's, is not listed.
+	Remains(ctx context.Context) ([]Remains, error)
+	// Forget removes remains; what is gone already is no error. [ErrInUse] says that a
+	// container needs them.
+	Forget(ctx context.Context, name string) error
 	// Start creates a container and starts its init. The caller must Close the
 	// Process, whatever happens.
 	Start(ctx context.Context, c Container) (Process, error)
@@ -37,10 +43,13 @@ type Container struct {
 	// Environment is the key of the kept root to start from. The zero Digest
 	// means an empty root, which is how an environment begins.
 	Environment manifest.Digest
-	Hostname    string
-	Memory      int64 // bytes; 0: no limit of its own
-	Processes   int64 // at the most; 0: the engine's default
-	CPUs        int   // as much time as so many give; 0: no limit
+	// Remains is the name of what a container of that environment left, to start from in its
+	// place; "" is none. They stay as they are, whatever this container does.
+	Remains   string
+	Hostname  string
+	Memory    int64 // bytes; 0: no limit of its own
+	Processes int64 // at the most; 0: the engine's default
+	CPUs      int   // as much time as so many give; 0: no limit
 	// Uptime is by how many seconds the machine seems to have run longer than it has.
 	// An engine that cannot do that does not: nothing may depend on it.
 	Uptime int64
@@ -68,6 +77,10 @@ type Process interface {
 	// Keep makes the root of a container whose init has ended the environment
 	// env.Key: whole, or not at all. An environment that is there already stays.
 	Keep(ctx context.Context, env Environment) error
+	// Leave keeps the root of a container whose init has ended as it is now: whole, or not
+	// at all. The container must have been started from r.Environment, and not from remains.
+	// Nothing but Close may follow.
+	Leave(ctx context.Context, r Remains) error
 	// Close kills what still runs and removes the container and all it wrote.
 	// It may be called twice.
 	Close() error

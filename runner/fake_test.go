@@ -28,6 +28,10 @@ type fakeEngine struct {
 	running  int
 	most     int // that ran at the same time
 	limits   []int64
+	left     []Remains // the newest first
+	leave    error     // of Leave
+	silent   bool      // scripts print nothing
+	used     string    // name of remains that are in use
 
 	// script gets the names of what lies in the cache, and answers what is in out and
 	// cache then, by path, and the script's status.
@@ -101,6 +105,9 @@ func (e *fakeEngine) guest(in io.Reader, w io.Writer) error {
 	e.mu.Lock()
 	e.running--
 	e.mu.Unlock()
+	if e.silent {
+		return frames.Done(guest.Outcome{Exit: exit})
+	}
 	fmt.Fprintf(frames.Writer(guest.KindBuildLog), "+ building\n%s ends", b.Log)
 	if exit == 0 {
 		if _, err := frames.Writer(guest.KindTar).Write(tarOfFiles(files)); err != nil {
@@ -150,6 +157,35 @@ func (p *fakeProcess) Stdout() io.Reader     { return p.out }
 func (p *fakeProcess) Exhausted() Exhausted  { return Exhausted{} }
 func (p *fakeProcess) Wait() (int, error)    { <-p.done; return 0, nil }
 func (p *fakeProcess) Close() error          { p.in.Close(); p.out.Close(); return nil }
+
+func (p *fakeProcess) Leave(_ context.Context, r Remains) error {
+	p.engine.mu.Lock()
+	defer p.engine.mu.Unlock()
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if p.engine.leave != nil {
+		return p.engine.leave
+	}
+	p.engine.left = slices.Insert(p.engine.left, 0, r)
+	return nil
+}
+
+func (e *fakeEngine) Remains(context.Context) ([]Remains, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.left), nil
+}
+
+func (e *fakeEngine) Forget(_ context.Context, name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if name == e.used {
+		return ErrInUse
+	}
+	e.left = slices.DeleteFunc(e.left, func(r Remains) bool { return r.Name == name })
+	return nil
+}
 
 func (p *fakeProcess) Keep(_ context.Context, env Environment) error {
 	p.engine.mu.Lock()

@@ -42,6 +42,10 @@ type Run struct {
 	// goroutines may call it at the same time.
 	Output func(target, line string)
 
+	// Kept is told what a script that failed has left in its container; nil: nothing is kept.
+	// Several goroutines may call it at the same time. It takes Now.
+	Kept func(Left)
+
 	locks locks
 	vary  vary // of the second build of Twice
 

@@ -15,7 +15,7 @@ type cleanCmd struct {
 	DryRun    bool          `help:"Only say what would be removed."`
 	OlderThan time.Duration `help:"Keep what was made since, such as 72h ago." placeholder:"TIME"`
 	Engine    string        `help:"Whose things: ${enum}." enum:"all,sandbox,docker" default:"all"`
-	Kind      []string      `help:"Only these kinds: ${enum}." enum:"run,environment,init,index" placeholder:"KIND,..."`
+	Kind      []string      `help:"Only these kinds: ${enum}." enum:"run,environment,failed,init,index" placeholder:"KIND,..."`
 	JSON      bool          `name:"json" help:"Print what was removed as JSON."`
 }
 
@@ -27,7 +27,7 @@ type cleaned struct {
 }
 
 // kept is something that satchel made: of an engine, a prepared environment, a
-// copy of the init, what a killed run left; of none, what indexes say.
+// copy of the init, what a killed run or a failed script left; of none, what indexes say.
 type kept struct {
 	Engine  string    `json:"engine"`
 	Kind    string    `json:"kind"`

@@ -61,6 +61,7 @@ func TestCrossing(t *testing.T) {
 			}
 			t.Run("contract", func(t *testing.T) { c.contract(t, engine) })
 			t.Run("unruly", func(t *testing.T) { c.unruly(t, engine) })
+			t.Run("after", func(t *testing.T) { c.after(t, engine) })
 			t.Run("flood", func(t *testing.T) { c.flood(t, engine) })
 			t.Run("small", func(t *testing.T) { c.smallResult(t, engine) })
 			t.Run("killed anywhere", func(t *testing.T) { c.killedAnywhere(t, engine) })

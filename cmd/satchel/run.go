@@ -25,6 +25,7 @@ type runCmd struct {
 
 	Parallel  int    `default:"1" help:"Build so many targets side by side, as far as memory allows." placeholder:"N"`
 	Resume    bool   `help:"Take the targets that an earlier run of the same command finished before it failed."`
+	Keep      bool   `help:"Keep the container of a script that fails, for shell --after-failure, until clean." default:"true" negatable:""`
 	AllowSudo bool   `help:"Let scripts become root in their container, if their descriptor has sudo: true."`
 	LogLevel  string `help:"What is told of the builds: ${enum}." enum:"steps,output" default:"steps"`
 	Times     bool   `help:"Begin each line that is told with the time of day (UTC); log files have none."`
@@ -72,16 +73,20 @@ func (c *runCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 		Bundle: v.Identity(), Satchel: version(), Now: time.Now,
 		SideBySide: sideBySide(ui, c.Parallel, c.Memory), Resume: c.Resume,
 	}
+	left := leftovers{flags: c.trustFlags, bundle: c.Bundle, engine: c.Engine, cache: g.Cache, sudo: c.AllowSudo, jobs: c.Jobs, memory: c.Memory}
+	if c.Keep {
+		run.Kept = left.add
+	}
 	if c.LogLevel == "output" {
 		run.Output = func(_, line string) { ui.Step(line) }
 	}
 	if c.Twice {
-		return c.twice(ctx, ui, &run, expected)
+		return left.tell(c.twice(ctx, ui, &run, expected))
 	}
 	built, err := run.Do(ctx)
 	if err != nil {
 		showTail(ui, err)
-		return writeNeeds(ui, c.Needs, nil, err)
+		return left.tell(writeNeeds(ui, c.Needs, nil, err))
 	}
 	if err := c.print(ui, built); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -23,6 +24,8 @@ type shellCmd struct {
 	Jobs    int      `short:"j" default:"2" help:"Processes for make, and processors." placeholder:"N"`
 	Memory  int64    `short:"m" default:"2000" help:"Memory, in MiB." placeholder:"MiB"`
 	Root    bool     `help:"Be root inside, with what preparing the environment has."`
+
+	AfterFailure bool `help:"Open it where the last script of this bundle that failed has left everything."`
 
 	AllowSudo bool `help:"Let the user become root by sudo, if the descriptor has sudo: true."`
 	trustFlags
@@ -42,21 +45,42 @@ func (c *shellCmd) Run(ctx context.Context, g *globals, ui *ui, signals *interru
 	if err != nil {
 		return err
 	}
-	engine, err := chooseEngine(ctx, c.Engine, cache, c.AllowSudo)
-	if err != nil {
-		return err
-	}
-	tellWaived(ui, v.Lock())
-	ui.Stepf("Bundle %s, engine %s", v.Identity(), engine.Name())
 	run := &runner.Run{
-		Engine: engine, Source: v, Lock: v.Lock(), Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory, AllowSudo: c.AllowSudo},
+		Source: v, Lock: v.Lock(), Options: runner.Options{Jobs: c.Jobs, Memory: c.Memory, AllowSudo: c.AllowSudo},
 		Scratch: cache, Cache: filepath.Join(cache, "build"), Story: ui, Bundle: v.Identity(),
 	}
 	if c.Only != "" {
 		run.Only = []string{c.Only}
 	}
-	shell := runner.Shell{Run: run, Target: c.Target, Command: c.Command, Root: c.Root, Opened: func(o runner.Opened) { c.welcome(ui, o) }}
+	shell := runner.Shell{Run: run, Target: c.Target, After: c.AfterFailure, Command: c.Command, Root: c.Root, Opened: func(o runner.Opened) { c.welcome(ui, o) }}
+	if err := c.choose(ctx, cache, &shell); err != nil {
+		return err
+	}
+	tellWaived(ui, v.Lock())
+	ui.Stepf("Bundle %s, engine %s", v.Identity(), run.Engine.Name())
 	return c.attach(ctx, ui, signals, shell)
+}
+
+// choose takes the engine that is wanted; after a failure, of all that would do the first
+// one that keeps something of it.
+func (c *shellCmd) choose(ctx context.Context, cache string, shell *runner.Shell) (err error) {
+	if !c.AfterFailure || c.Engine != "auto" {
+		if shell.Run.Engine, err = chooseEngine(ctx, c.Engine, cache, c.AllowSudo); err != nil {
+			return err
+		}
+		return shell.Find(ctx)
+	}
+	var reasons []error
+	for _, name := range []string{"sandbox", "docker"} {
+		if shell.Run.Engine, err = chooseEngine(ctx, name, cache, c.AllowSudo); err == nil {
+			err = shell.Find(ctx)
+		}
+		if err == nil || errors.Is(err, runner.ErrChoice) {
+			return err
+		}
+		reasons = append(reasons, err)
+	}
+	return errors.Join(reasons...)
 }
 
 // welcome says what this is.
@@ -64,6 +88,12 @@ func (c *shellCmd) welcome(ui *ui, o runner.Opened) {
 	who := o.User
 	if c.Root {
 		who = "root"
+	}
+	if c.AfterFailure {
+		ui.Stepf("Here the script of %s for %s failed at %s: %s. Everything is as it left it; you are %s, and there is no network.",
+			o.Descriptor, o.Target, o.Made.UTC().Format(time.DateTime), o.How, who)
+		ui.Stepf("The script is %s. Whatever is changed is gone when the shell ends; what the script left stays until satchel clean.", o.Script)
+		return
 	}
 	ui.Stepf("Here %s would be built for %s; you are %s. Sources and files are in %s/build; there is no network.", o.Descriptor, o.Target, who, o.Home)
 	ui.Stepf("The script is %s: (cd %s && bash -x < %[1]s) runs it as run does. Whatever is changed is gone when the shell ends.", o.Script, o.Home)

@@ -8,11 +8,12 @@
 //
 //	satchel-init:<12 digits>       image with the init alone; named after its hash
 //	satchel-env:<32 digits>        a kept environment; named after its key
+//	satchel-failed:<name>          what a failed script left
 //	satchel-<16 digits>            a container
 //
 // An environment's image holds the init that made it, so an environment made
 // by another build of satchel is not found: it is prepared again, and takes
-// the name over.
+// the name over. What a script left under another build is not found either.
 //
 // A container is gone when Close returns. A program that is killed cannot
 // call it; its container sees the end of its input, and the next Start of a
@@ -40,6 +41,8 @@ const (
 	labelKey   = ".environment.key"  // of a kept environment
 	labelRoot  = ".environment.root" // likewise
 	labelRun   = ".run"              // a container: its name
+	labelLeft  = ".failed"           // of what a failed script left: its name
+	labelNote  = ".failed.record"    // likewise: leftRecord, in base64
 	labelOwner = ".owner"            // a container: the program that started it
 )
 

@@ -15,7 +15,7 @@ import (
 
 // Item is something that the engine has made and the daemon keeps.
 type Item struct {
-	Kind string    // "run", "environment", "init"
+	Kind string    // "run", "environment", "failed", "init"
 	Name string    // of the container or image; an id when it has lost its name
 	Size int64     // bytes, 0 if unknown
 	Made time.Time // by the daemon's clock
@@ -44,6 +44,9 @@ func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 		item := Item{Kind: "init", Name: i.ID, Size: i.Size, Made: time.Unix(i.Created, 0), id: i.ID}
 		if i.Labels[e.label(labelKey)] != "" {
 			item.Kind = "environment"
+		}
+		if i.Labels[e.label(labelLeft)] != "" {
+			item.Kind = "failed"
 		}
 		for _, tag := range i.RepoTags {
 			if strings.HasPrefix(tag, e.options.Name+"-") {

@@ -63,7 +63,7 @@ func (e *Engine) startFrom(ctx context.Context, image string, c runner.Container
 	if err != nil {
 		return nil, err
 	}
-	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, id: plan.name, empty: c.Environment.IsZero(), done: make(chan struct{}), copied: make(chan struct{})}
+	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, id: plan.name, empty: c.Environment.IsZero(), from: c, done: make(chan struct{}), copied: make(chan struct{})}
 	if err := p.create(ctx, plan); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -79,6 +79,9 @@ func (e *Engine) startFrom(ctx context.Context, image string, c runner.Container
 func (e *Engine) imageFor(ctx context.Context, c runner.Container) (string, error) {
 	if c.Environment.IsZero() {
 		return e.initImage(ctx)
+	}
+	if c.Remains != "" {
+		return e.remainsImage(ctx, c)
 	}
 	_, id, err := e.environment(ctx, c.Environment)
 	if err != nil {
@@ -99,6 +102,7 @@ type process struct {
 	engine *Engine
 	id     string
 	empty  bool // began with an empty root
+	from   runner.Container
 	conn   types.HijackedResponse
 	stdout *io.PipeReader
 	stderr runner.Tail

@@ -194,6 +194,9 @@ var keepTests = map[string]func(*testing.T, *suite){
 		if got, ok, err := e.Environment(t.Context(), env.Key); ok || err != nil {
 			t.Errorf("after refusals: %v, %v, %v", got, ok, err)
 		}
+		if c.Leave(t.Context(), left(env, 1)) == nil {
+			t.Error("Leave of a container with an empty root went well")
+		}
 		if err := c.Keep(t.Context(), env); err != nil {
 			t.Errorf("Keep after refusals: %v", err)
 		}

@@ -42,6 +42,10 @@ func (s *suite) startContext(t *testing.T, ctx context.Context, e runner.Engine,
 			t.Errorf("Close: %v", err)
 		}
 	})
+	return newContainer(t, e, p)
+}
+
+func newContainer(t testing.TB, e runner.Engine, p runner.Process) *container {
 	return &container{t: t, Process: p, docker: e.Name() == "docker", out: bufio.NewReaderSize(p.Stdout(), 1<<20)}
 }
 

@@ -160,7 +160,7 @@ type Seen struct {
 // Shell is bash in place of a Build's script, for people: on a terminal, or
 // on three streams.
 type Shell struct {
-	Build Build `json:"build"` // its inputs, user and limits; Script is put into ScriptFile
+	Build Build `json:"build"` // its inputs, user and limits; Script is put into ScriptPath
 	// Placed says that the inputs are in the root already, as a script left them.
 	Placed bool `json:"placed,omitempty"`
 	// Before is what bash reads before the shell begins; its failure is the shell's.
@@ -173,8 +173,16 @@ type Shell struct {
 	Terminal *Terminal `json:"terminal,omitempty"` // nil: it has none
 }
 
-// ScriptFile is the name of the file in the user's home that holds a shell's script.
-const ScriptFile = "build-script"
+// ScriptPath is the file that holds the script: in the user's home or, where that is as a
+// script left it and nothing is to be added, where only memory is.
+func (s Shell) ScriptPath() string {
+	if s.Placed {
+		return "/dev/shm/" + scriptFile
+	}
+	return s.Build.Home + "/" + scriptFile
+}
+
+const scriptFile = "build-script"
 
 // Terminal is what a shell is joined to.
 type Terminal struct {

@@ -67,14 +67,12 @@ func (s *Shell) placeAndOpen(ctx context.Context, in *tar.Reader, rest io.Reader
 // ready does what comes before the shell: its script's file, and what bash reads first.
 func (s *Shell) ready(ctx context.Context) error {
 	b := &s.Build
-	if fi, err := os.Lstat(b.Home); err == nil && fi.IsDir() { // else a script has removed it
-		path := filepath.Join(b.Home, ScriptFile)
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("placing the script: %w", err)
-		}
-		if err := spool(path, strings.NewReader(b.Script)); err != nil {
-			return fmt.Errorf("placing the script: %w", err)
-		}
+	err := os.RemoveAll(s.ScriptPath())
+	if err == nil {
+		err = spool(s.ScriptPath(), strings.NewReader(b.Script))
+	}
+	if err != nil {
+		return fmt.Errorf("placing the script: %w", err)
 	}
 	if s.Before == "" {
 		return nil

@@ -16,8 +16,10 @@ import (
 type boot struct {
 	Init string `json:"init"` // the binary to become
 	Root string `json:"root"` // the folder that is the root (empty start), or where the overlay goes
-	// Lower, Upper and Work make an overlay; Lower is "" for an empty start.
+	// Lower, Above, Upper and Work make an overlay; Lower is "" for an empty start, and
+	// Above, what a container has left on top of Lower, for one that starts without.
 	Lower string `json:"lower,omitempty"`
+	Above string `json:"above,omitempty"`
 	Upper string `json:"upper,omitempty"`
 	Work  string `json:"work,omitempty"`
 

@@ -96,7 +96,7 @@ func (e *Engine) prepare() error {
 
 // folders makes the folders and copies the init.
 func (e *Engine) folders() error {
-	for _, d := range []string{e.dir, e.path("init"), e.path("environments"), e.path("runs")} {
+	for _, d := range []string{e.dir, e.path("init"), e.path("environments"), e.path(failedName), e.path("runs")} {
 		if err := privateDir(d); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"satchel/manifest"
+	"satchel/runner"
 )
 
 // Items lists all that is in the state folder, whichever program made it;
@@ -21,7 +22,7 @@ import (
 // there can be listed and discarded when the disk is full.
 func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 	var items []Item
-	for kind, dir := range map[string]string{"run": "runs", "environment": "environments", "init": "init"} {
+	for kind, dir := range map[string]string{"run": "runs", "environment": "environments", "failed": failedName, "init": "init"} {
 		entries, err := os.ReadDir(e.path(dir))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -52,8 +53,11 @@ func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 
 // isName tells whether a name is one that the engine gives to things of a kind.
 func isName(kind, name string) bool {
-	if kind == "run" {
+	switch kind {
+	case "run":
 		return isRunID(name)
+	case "failed":
+		return runner.IsRemainsName(name)
 	}
 	d, err := manifest.ParseDigest(name)
 	return err == nil && d.Hex() == name
@@ -100,7 +104,7 @@ func diskSize(ctx context.Context, path string) (size int64, err error) {
 
 // Discard removes an item that Items has listed. One that is in use is an
 // error; one that is gone is discarded already.
-func (e *Engine) Discard(_ context.Context, item Item) error {
+func (e *Engine) Discard(ctx context.Context, item Item) error {
 	if !isName(item.Kind, item.Name) {
 		return fmt.Errorf("discarding %s %.80q: not an item of this engine", item.Kind, item.Name)
 	}
@@ -109,7 +113,9 @@ func (e *Engine) Discard(_ context.Context, item Item) error {
 	case "run":
 		err = e.discardRun(item.Name)
 	case "environment":
-		err = e.discardEnvironment(item.Name)
+		err = e.takeAway("environments", item.Name)
+	case "failed":
+		err = e.Forget(ctx, item.Name)
 	case "init":
 		err = os.Remove(e.path("init", item.Name))
 	default:
@@ -143,12 +149,12 @@ func (e *Engine) discardRun(id string) error {
 	return err
 }
 
-// discardEnvironment takes the name away first, so that an environment is
-// never half there.
-func (e *Engine) discardEnvironment(name string) error {
-	f, err := lockThere(e.path("environments", name), unix.LOCK_EX|unix.LOCK_NB)
+// takeAway removes an environment or remains. The name goes first, so that neither is ever
+// half there.
+func (e *Engine) takeAway(dir, name string) error {
+	f, err := lockThere(e.path(dir, name), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errors.New("a container uses it")
+		return runner.ErrInUse
 	}
 	if err != nil {
 		return err
@@ -158,7 +164,7 @@ func (e *Engine) discardEnvironment(name string) error {
 	if err != nil {
 		return err
 	}
-	err = os.Rename(e.path("environments", name), filepath.Join(r.dir, "environment"))
+	err = os.Rename(e.path(dir, name), filepath.Join(r.dir, "gone"))
 	return errors.Join(err, r.remove())
 }
 

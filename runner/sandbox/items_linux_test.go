@@ -21,7 +21,8 @@ func TestItems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if live.uses, err = e.hold(key); err != nil {
+	held, err := e.hold(key)
+	if err != nil {
 		t.Fatal(err)
 	}
 	items, err := e.Items(t.Context())
@@ -39,7 +40,7 @@ func TestItems(t *testing.T) {
 	if _, ok, err := e.Environment(t.Context(), key); !ok || err != nil {
 		t.Fatalf("the environment in use: %v, %v", ok, err)
 	}
-	live.uses.Close()
+	held.Close()
 	live.lock.Close()
 	for _, i := range items {
 		for range 2 {

@@ -77,6 +77,9 @@ func (b *boot) mountRoot() error {
 		}
 		b.overlaid = overlay
 		if !overlay {
+			if b.Above != "" {
+				return fmt.Errorf("what the script left was kept as a layer of an overlay, and there are none any more: %w", err)
+			}
 			if err := copyTree(b.Lower, b.Root); err != nil {
 				return err
 			}
@@ -111,12 +114,16 @@ func overlayRefused(err error) bool {
 	return false
 }
 
-// mountOverlay mounts the kept environment below a fresh layer. The folders
+// mountOverlay mounts the kept environment, and what is left above it, below a fresh layer. The folders
 // are named by descriptor, so that no path of the host shows in the
 // container's /proc/self/mountinfo and none needs escaping.
 func (b *boot) mountOverlay() error {
+	top, lower, want := b.Lower, "%d", []string{b.Lower, b.Upper, b.Work}
+	if b.Above != "" {
+		top, lower, want = b.Above, "%d:/proc/self/fd/%d", append([]string{b.Above}, want...)
+	}
 	var dirs []any
-	for _, d := range []string{b.Lower, b.Upper, b.Work} {
+	for _, d := range want {
 		fd, err := unix.Open(d, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("opening %s: %w", d, err)
@@ -125,10 +132,10 @@ func (b *boot) mountOverlay() error {
 		dirs = append(dirs, fd)
 	}
 	// The root's own owner, mode and dates are those of the upper folder.
-	if err := copyAttributes(b.Lower, b.Upper); err != nil {
+	if err := copyAttributes(top, b.Upper); err != nil {
 		return err
 	}
-	layers := fmt.Sprintf("lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", dirs...)
+	layers := fmt.Sprintf("lowerdir=/proc/self/fd/"+lower+",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", dirs...)
 	options := ",index=off,metacopy=off,redirect_dir=on"
 	if b.UserNS {
 		options = ",index=off,metacopy=off,userxattr"

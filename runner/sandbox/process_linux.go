@@ -46,7 +46,7 @@ func (e *Engine) start(ctx context.Context, c runner.Container, rehearse bool) (
 	if err != nil {
 		return nil, err
 	}
-	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, run: r, empty: c.Environment.IsZero(), done: make(chan struct{})}
+	p := &process{engine: e, stderr: runner.Tail{Max: runner.LastWords}, run: r, empty: c.Environment.IsZero(), from: c, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -71,6 +71,7 @@ type process struct {
 	engine *Engine
 	run    *run
 	empty  bool // began with an empty root
+	from   runner.Container
 	cmd    *exec.Cmd
 	stdin  *os.File
 	stdout *os.File
@@ -88,7 +89,7 @@ type process struct {
 	out      runner.Exhausted
 
 	mu     sync.Mutex // of what follows
-	kept   bool
+	kept   bool       // its root, as an environment or as remains
 	closed bool
 	cerr   error
 }

@@ -81,7 +81,7 @@ func TestCopiedEnvironment(t *testing.T) {
 	}
 	mount("satchel-test", top, "overlay", fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", base))
 	for _, who := range []string{"root", "user"} {
-		c := command("-test.v", "-test.run=^TestEngine$/^keep$")
+		c := command("-test.v", "-test.run=^TestEngine$/^(keep|leave)$")
 		tmp := filepath.Join(top, who)
 		if err := os.Mkdir(tmp, 0o755); err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestCopiedEnvironment(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := c.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: TestEngine/keep/environment") {
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestEngine/keep/environment") || !strings.Contains(string(out), "--- PASS: TestEngine/leave/leave") {
 			t.Errorf("as %s: %v\n%s", who, err, out)
 		}
 	}

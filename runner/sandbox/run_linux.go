@@ -18,7 +18,7 @@ type run struct {
 	id     string
 	dir    string
 	lock   *os.File
-	uses   *os.File // the environment, locked against its removal; nil if none
+	uses   []*os.File // what it started from, locked against removal
 }
 
 // Names in a run's folder.
@@ -62,8 +62,8 @@ func (r *run) mkdir(name string, mode os.FileMode) (string, error) {
 // remove deletes the run's folder. The lock goes last.
 func (r *run) remove() error {
 	err := r.engine.removeTree(filepath.Dir(r.dir), r.id)
-	if r.uses != nil {
-		r.uses.Close()
+	for _, held := range r.uses {
+		held.Close()
 	}
 	return errors.Join(err, r.lock.Close())
 }

@@ -23,6 +23,8 @@
 //	init/<sha256>                  the init's binary, mode 0555
 //	environments/<key>/rootfs/     a kept root
 //	environments/<key>/environment.json
+//	failed/<name>/upper/           what a failed script left, over its environment; or rootfs/
+//	failed/<name>/remains.json
 //	runs/<id>/                     what one container writes; its lock is held
 //	                               while the container lives
 //
@@ -55,9 +57,9 @@ type Options struct {
 
 // Item is something that the engine keeps on disk.
 type Item struct {
-	Kind string    // "run", "environment", "init"
+	Kind string    // "run", "environment", "failed", "init"
 	Name string    // of its folder or file
 	Size int64     // bytes on disk
 	Made time.Time // by this machine's clock
-	Live bool      // a run whose program lives, an environment that one uses
+	Live bool      // a run whose program lives, an environment or remains that one uses
 }

@@ -37,7 +37,7 @@ func open(t *testing.T, init string) runner.Engine {
 	return e
 }
 
-// discardAll removes the environments that a test kept: without root their
+// discardAll removes the environments and remains that a test kept: without root their
 // files are none of this user's.
 func discardAll(t *testing.T, e *sandbox.Engine) {
 	t.Helper()
@@ -46,7 +46,7 @@ func discardAll(t *testing.T, e *sandbox.Engine) {
 		t.Error(err)
 	}
 	for _, i := range items {
-		if i.Kind != "environment" {
+		if i.Kind != "environment" && i.Kind != "failed" {
 			continue
 		}
 		if err := e.Discard(context.Background(), i); err != nil {

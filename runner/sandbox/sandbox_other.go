@@ -40,6 +40,12 @@ func (*Engine) Environment(context.Context, manifest.Digest) (runner.Environment
 	return runner.Environment{}, false, errSystem
 }
 
+// Remains finds nothing.
+func (*Engine) Remains(context.Context) ([]runner.Remains, error) { return nil, errSystem }
+
+// Forget refuses.
+func (*Engine) Forget(context.Context, string) error { return errSystem }
+
 // Items finds nothing.
 func (*Engine) Items(context.Context) ([]Item, error) { return nil, errSystem }
 
