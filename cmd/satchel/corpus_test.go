@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"satchel/manifest/compare"
 )
 
 // refused are the real descriptors that are valid YAML, and that gbuild refuses
@@ -72,6 +77,42 @@ func TestPrintable(t *testing.T) {
 	} {
 		if got := printable(in); got != want {
 			t.Errorf("printable(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestReleasesPage holds docs/releases.md to what compare says of the real releases.
+func TestReleasesPage(t *testing.T) {
+	dir := corpus()
+	if dir == "" {
+		t.Skip("the corpus is not beside this checkout")
+	}
+	page, err := os.ReadFile("../../docs/releases.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, release := range []string{"0.9.3-win", "0.17.1-osx-signed", "0.20.1-linux"} {
+		var out, story bytes.Buffer
+		code := command([]string{"compare", filepath.Join(dir, "asserts", release), "--keyring", filepath.Join(dir, "builder-keys"), "--json"}, &ui{out: &out, err: &story})
+		var c compared
+		if err := json.Unmarshal(out.Bytes(), &c); err != nil || len(c.Reports) != 1 {
+			t.Fatalf("%s: %v\n%s", release, err, story.String())
+		}
+		r := c.Reports[0]
+		count := map[compare.Status]int{}
+		for _, b := range r.Builders {
+			count[b.Signature.Status]++
+		}
+		var signatures []string
+		for _, s := range []compare.Status{compare.Good, compare.Old, compare.UnknownKey, compare.Weak} {
+			if count[s] > 0 {
+				signatures = append(signatures, fmt.Sprint(count[s], " ", s))
+			}
+			delete(count, s)
+		}
+		row := fmt.Sprintf("| %s | %s | %s | %d | %s | %s |\n", release, r.Name, r.Answer, code, strings.Join(signatures, ", "), r.Text)
+		if len(count) > 0 || !strings.Contains(string(page), row) {
+			t.Errorf("docs/releases.md lacks this row (besides: %v)\n%s", count, row)
 		}
 	}
 }
