@@ -1,11 +1,6 @@
 package manifest
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -87,41 +82,17 @@ var edgesApart = map[string]string{
 // TestEdgesAgainstRuby: what stands around a result is read, or refused, as Ruby does;
 // and where both read, every text is the same.
 func TestEdgesAgainstRuby(t *testing.T) {
-	ruby := needTool(t, "ruby")
-	dir := t.TempDir()
-	docs, names := map[string]string{}, map[string]string{}
-	var files []string
-	for name, text := range edges() {
-		base := fmt.Sprintf("%03d", len(files))
-		docs[base], names[base] = text, name
-		file := filepath.Join(dir, base)
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	out, err := exec.Command(ruby, append([]string{"-W0", "-e", rubyTexts}, files...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ruby: %v\n%s", err, out)
-	}
-	theirs := map[string]map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		var base string
-		var texts map[string]string
-		if err := json.Unmarshal([]byte(line), &[]any{&base, &texts}); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
-		theirs[base] = texts
-	}
+	docs := edges()
+	theirs := askRuby(t, docs)
 	apart, both := map[string]bool{}, 0
-	for base, text := range docs {
-		want, read := theirs[base]
+	for name, text := range docs {
+		want, read := theirs[name]
 		read = read && want["out_manifest"] != ""
 		got, err := texts([]byte(text))
 		if (err == nil && got["out_manifest"] != "") != read {
-			apart[names[base]] = true
-			if edgesApart[names[base]] == "" {
-				t.Errorf("%s: Ruby reads it: %v, we: %v %q\n%q", names[base], read, err, got, text)
+			apart[name] = true
+			if edgesApart[name] == "" {
+				t.Errorf("%s: Ruby reads it: %v, we: %v %q\n%q", name, read, err, got, text)
 			}
 			continue
 		}
@@ -131,7 +102,7 @@ func TestEdgesAgainstRuby(t *testing.T) {
 		both++
 		for k, w := range want {
 			if got[k] != w {
-				t.Errorf("%s: %s: we read %q, Ruby %q\n%q", names[base], k, got[k], w, text)
+				t.Errorf("%s: %s: we read %q, Ruby %q\n%q", name, k, got[k], w, text)
 			}
 		}
 	}

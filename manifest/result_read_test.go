@@ -198,16 +198,42 @@ ARGV.each { |f|
   puts JSON.generate([File.basename(f), out.select { |_, v| v.valid_encoding? }])
 }`
 
+// askRuby lets Ruby read documents, by names that may be files', and returns the texts
+// of those that it reads.
+func askRuby(t *testing.T, docs map[string]string) map[string]map[string]string {
+	t.Helper()
+	ruby, dir := needTool(t, "ruby"), t.TempDir()
+	args := []string{"-W0", "-e", rubyTexts}
+	for name, text := range docs {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, file)
+	}
+	out, err := exec.Command(ruby, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ruby: %v\n%s", err, out)
+	}
+	all := map[string]map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		var name string
+		var read map[string]string
+		if err := json.Unmarshal([]byte(line), &[]any{&name, &read}); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		all[name] = read
+	}
+	return all
+}
+
 // TestReadingAgainstRuby writes results in all historical styles, some of them
 // damaged, and compares what we read with what Ruby reads: where both read a
 // file, every text is the same, and a file that is whole is read by both.
 func TestReadingAgainstRuby(t *testing.T) {
-	ruby := needTool(t, "ruby")
 	r := rand.New(rand.NewPCG(5, 6))
-	dir := t.TempDir()
 	docs := map[string]string{}
 	whole := map[string]*Result{}
-	var files []string
 	for i := range 1200 {
 		res := randomResult(r)
 		if res.validate() != nil {
@@ -221,23 +247,9 @@ func TestReadingAgainstRuby(t *testing.T) {
 			whole[name] = res
 		}
 		docs[name] = text
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	out, err := exec.Command(ruby, append([]string{"-W0", "-e", rubyTexts}, files...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ruby: %v\n%s", err, out)
 	}
 	read := 0
-	for line := range strings.Lines(string(out)) {
-		var name string
-		var want map[string]string
-		if err := json.Unmarshal([]byte(line), &[]any{&name, &want}); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
+	for name, want := range askRuby(t, docs) {
 		got, err := texts([]byte(docs[name]))
 		if err != nil {
 			if whole[name] != nil {

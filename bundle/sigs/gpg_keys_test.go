@@ -18,10 +18,10 @@ import (
 // clockwork is a gpg whose clock stands where it is told.
 type clockwork struct{ home, gpg string }
 
-// at runs gpg at a time; in is what it reads.
-func (c clockwork) at(t *testing.T, when time.Time, in string, args ...string) string {
+// run runs gpg at a time; in is what it reads.
+func (c clockwork) run(t *testing.T, when time.Time, in string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(c.gpg, append([]string{"--homedir", c.home, "--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",
+	cmd := exec.Command(c.gpg, append([]string{"--homedir", c.home, "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",
 		"--faked-system-time", when.Format("20060102T150405") + "!", "--ignore-time-conflict"}, args...)...)
 	cmd.Stdin = strings.NewReader(in)
 	var story bytes.Buffer
@@ -31,6 +31,12 @@ func (c clockwork) at(t *testing.T, when time.Time, in string, args ...string) s
 		t.Fatalf("gpg %q: %v\n%s", args, err, story.String())
 	}
 	return string(out)
+}
+
+// at runs gpg as programs do.
+func (c clockwork) at(t *testing.T, when time.Time, in string, args ...string) string {
+	t.Helper()
+	return c.run(t, when, in, append([]string{"--batch"}, args...)...)
 }
 
 // key makes a key for signing, with a subkey for signing if that is wanted, and
@@ -73,16 +79,7 @@ func (c clockwork) revoke(t *testing.T, when time.Time, primary, reason string) 
 // talk answers what gpg asks, as it does not in batches.
 func (c clockwork) talk(t *testing.T, when time.Time, answers string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(c.gpg, append([]string{"--homedir", c.home, "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--command-fd", "0", "--status-fd", "2",
-		"--faked-system-time", when.Format("20060102T150405") + "!", "--ignore-time-conflict"}, args...)...)
-	cmd.Stdin = strings.NewReader(answers)
-	var story bytes.Buffer
-	cmd.Stderr = &story
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("gpg %q: %v\n%s", args, err, story.String())
-	}
-	return string(out)
+	return c.run(t, when, answers, append([]string{"--command-fd", "0", "--status-fd", "2"}, args...)...)
 }
 
 // TestKeysAgainstGpg: what becomes of keys and subkeys after, or before, they sign;
