@@ -73,7 +73,11 @@ func SplitDebName(s string) (name, version, architecture string) {
 	if !ok || len(parts) != 3 {
 		return s, "", ""
 	}
-	return parts[0], strings.NewReplacer("%3a", ":", "%3A", ":").Replace(parts[1]), parts[2]
+	version = parts[1]
+	if strings.Contains(version, "%3") { // few have an epoch, and a tree has millions of names
+		version = strings.NewReplacer("%3a", ":", "%3A", ":").Replace(version)
+	}
+	return parts[0], version, parts[2]
 }
 
 // Marshal writes r byte for byte as Ruby's YAML library (Psych 4 with libyaml

@@ -1,6 +1,7 @@
 package sigs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,14 +93,16 @@ func (r Reader) bounded(name string, most int64) ([]byte, error) {
 	if fi.Size() > most {
 		return nil, fmt.Errorf("reading %s: it has %d bytes, the limit is %d", name, fi.Size(), most)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
+	var data bytes.Buffer
+	data.Grow(int(fi.Size()) + bytes.MinRead) // else it is copied again and again
+	_, err = data.ReadFrom(io.LimitReader(f, most+1))
+	if err == nil && int64(data.Len()) > most {
 		err = errors.New("it grows while it is read")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // Compare compares every set, several at once, and hands the reports on in the
