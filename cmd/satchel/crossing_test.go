@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,6 @@ type crossing struct {
 	binary string
 	cache  string
 	env    []string
-	hello  runner.Built // what same made of hello
 	pids   map[int]bool // of the satchels that were started
 
 	took time.Duration // by the last one
@@ -54,43 +54,71 @@ func TestCrossing(t *testing.T) {
 	}
 	c := newCrossing(t)
 	c.gather(t)
-	for _, engine := range []string{"sandbox", "docker"} {
-		t.Run(engine, func(t *testing.T) {
-			if engine == "docker" && exec.Command("docker", "info").Run() != nil {
-				skip(t, "no Docker daemon answers")
+	// Much of it is waiting, so two rows go on side by side. Neither has anything of
+	// the other's, but for the bundles; Docker's parts are all in the second.
+	rows := [][]part{
+		{
+			{"sandbox", func(c *crossing, t *testing.T) { c.engine(t, "sandbox") }},
+			{"rootless", (*crossing).rootless}, {"ubuntu", (*crossing).ubuntu}, {"apt", (*crossing).apt},
+			{"disk full", (*crossing).full}, {"disk filled", (*crossing).smallBuild}, {"silent", (*crossing).silent}, {"doctor", (*crossing).doctor},
+		},
+		{
+			{"docker", func(c *crossing, t *testing.T) { c.engine(t, "docker") }},
+			{"same", (*crossing).same}, {"again", (*crossing).again}, {"codesigned", (*crossing).codesigned},
+			{"image", (*crossing).image}, {"readme", (*crossing).readme}, {"interrupted", (*crossing).interrupted}, {"killed", (*crossing).killed},
+			{"seeds", (*crossing).seeds}, {"clean", (*crossing).clean},
+		},
+	}
+	var all sync.WaitGroup
+	for i, row := range rows {
+		own := c
+		if i > 0 {
+			own = c.beside(t)
+		}
+		all.Go(func() {
+			for _, p := range row {
+				t.Run(p.name, func(t *testing.T) { p.do(own, t) })
 			}
-			t.Run("contract", func(t *testing.T) { c.contract(t, engine) })
-			t.Run("unruly", func(t *testing.T) { c.unruly(t, engine) })
-			t.Run("after", func(t *testing.T) { c.after(t, engine) })
-			t.Run("flood", func(t *testing.T) { c.flood(t, engine) })
-			t.Run("small", func(t *testing.T) { c.smallResult(t, engine) })
-			t.Run("killed anywhere", func(t *testing.T) { c.killedAnywhere(t, engine) })
-			t.Run("shell", func(t *testing.T) { c.shell(t, engine) })
-			t.Run("twice", func(t *testing.T) {
-				if engine == "docker" && os.Getenv("SATCHEL_FULL") == "" {
-					t.Skip("six builds with this daemon take minutes: set SATCHEL_FULL=1")
-				}
-				c.twice(t, engine)
-			})
 		})
 	}
-	t.Run("same", c.same)
-	t.Run("again", c.again)
-	t.Run("codesigned", c.codesigned)
-	t.Run("rootless", c.rootless)
-	t.Run("image", c.image)
-	t.Run("ubuntu", c.ubuntu)
-	t.Run("apt", c.apt)
-	t.Run("readme", c.readme)
-	t.Run("interrupted", c.interrupted)
-	t.Run("killed", c.killed)
-	t.Run("disk full", c.full)
-	t.Run("disk filled", c.smallBuild)
-	t.Run("silent", c.silent)
-	t.Run("overheads", c.overheads)
-	t.Run("doctor", c.doctor)
-	t.Run("seeds", c.seeds)
-	t.Run("clean", c.clean)
+	all.Wait()
+	t.Run("overheads", c.overheads) // measures, and wants to be alone
+}
+
+// part is one of TestCrossing's.
+type part struct {
+	name string
+	do   func(*crossing, *testing.T)
+}
+
+// engine is what each engine must do.
+func (c *crossing) engine(t *testing.T, engine string) {
+	if engine == "docker" && exec.Command("docker", "info").Run() != nil {
+		skip(t, "no Docker daemon answers")
+	}
+	t.Run("contract", func(t *testing.T) { c.contract(t, engine) })
+	t.Run("unruly", func(t *testing.T) { c.unruly(t, engine) })
+	t.Run("after", func(t *testing.T) { c.after(t, engine) })
+	t.Run("flood", func(t *testing.T) { c.flood(t, engine) })
+	t.Run("small", func(t *testing.T) { c.smallResult(t, engine) })
+	t.Run("killed anywhere", func(t *testing.T) { c.killedAnywhere(t, engine) })
+	t.Run("shell", func(t *testing.T) { c.shell(t, engine) })
+	t.Run("twice", func(t *testing.T) {
+		if engine == "docker" && os.Getenv("SATCHEL_FULL") == "" {
+			t.Skip("six builds with this daemon take minutes: set SATCHEL_FULL=1")
+		}
+		c.twice(t, engine)
+	})
+}
+
+// beside is a crossing with a folder and a cache of its own, and the same key,
+// bundles and descriptors.
+func (c *crossing) beside(t *testing.T) *crossing {
+	other := newCrossing(t)
+	if out, err := exec.Command("cp", "-a", c.dir+"/.", other.dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return other
 }
 
 // skip says why; where nothing may be skipped it fails.
@@ -240,11 +268,10 @@ func (c *crossing) same(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("exit status %d\n%s", code, story)
 		}
-		if name == "hello" {
-			c.hello = first[0]
-		}
 		other := *c
-		other.cache = filepath.Join(c.dir, "elsewhere", "deeper")
+		if name == "hello" || os.Getenv("SATCHEL_FULL") != "" { // and once more an environment
+			other.cache = filepath.Join(c.dir, "elsewhere", "deeper")
+		}
 		other.env = []string{"TZ=Asia/Tokyo", "LC_ALL=tr_TR.UTF-8", "LANG=C", "HOME=/nonexistent", "EDITOR=vi"}
 		old := syscall.Umask(0o077)
 		second, code, story := other.build(t, "sandbox", name+".satchel", name, name+"-2", "-j", "1", "--expect", name+"-1/"+name+"-res.yml")

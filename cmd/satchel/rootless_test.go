@@ -17,6 +17,10 @@ import (
 // rootless builds hello as an ordinary user: the same environment, outputs and
 // manifest as root's; clean then removes what belongs to the user's ids.
 func (c *crossing) rootless(t *testing.T) {
+	roots, code, story := c.build(t, "sandbox", "hello.satchel", "hello", "hello-root")
+	if code != 0 {
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
 	who, dir := enginetest.User(t, true)
 	program := enginetest.Copy(t, c.binary, dir)
 	for _, name := range []string{"hello.satchel", "key.pub"} {
@@ -46,11 +50,11 @@ func (c *crossing) rootless(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(dir, "result", "hello-res.yml")); err == nil {
 		manifest = string(b)
 	}
-	if want := c.read(t, "hello-1", "hello-res.yml"); manifest != want {
+	if want := c.read(t, "hello-root", "hello-res.yml"); manifest != want {
 		t.Errorf("the manifest is\n%s\nand root's\n%s", manifest, want)
 	}
-	if !slices.Equal(built[0].Environments, c.hello.Environments) {
-		t.Errorf("environment %v, root's is %v", built[0].Environments, c.hello.Environments)
+	if !slices.Equal(built[0].Environments, roots[0].Environments) {
+		t.Errorf("environment %v, root's is %v", built[0].Environments, roots[0].Environments)
 	}
 	as("clean", "--engine", "sandbox")
 	if left, _ := filepath.Glob(filepath.Join(dir, ".cache/satchel/sandbox/*/*")); len(left) > 0 {

@@ -34,7 +34,7 @@ func (e *Engine) Items(ctx context.Context) ([]Item, error) {
 	for _, c := range containers {
 		owner := c.Labels[e.label(labelOwner)]
 		items = append(items, Item{Kind: "run", Name: c.Labels[e.label(labelRun)], Size: c.SizeRw, Made: time.Unix(c.Created, 0), id: c.ID,
-			Live: c.State == "running" && !ownerGone(owner)})
+			Live: ownerHere(owner) || c.State == "running" && !ownerGone(owner)})
 	}
 	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", e.label(labelInit)))})
 	if err != nil {

@@ -35,6 +35,17 @@ func ownerGone(name string) bool {
 	return err == nil && pid > 0 && startTime(pid) != parts[2]
 }
 
+// ownerHere tells whether a named program certainly goes on: its container may not run
+// yet, or not any more, and still be wanted.
+func ownerHere(name string) bool {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || place() == "" || parts[0] != place() {
+		return false
+	}
+	pid, err := strconv.Atoi(parts[1])
+	return err == nil && pid > 0 && startTime(pid) == parts[2]
+}
+
 // place hashes the boot's id and the pid namespace.
 func place() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

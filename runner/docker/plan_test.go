@@ -125,7 +125,7 @@ func TestOwner(t *testing.T) {
 	if me == "" {
 		t.Skip("this system does not tell")
 	}
-	if ownerGone(me) {
+	if ownerGone(me) || !ownerHere(me) {
 		t.Error("this program has gone, it says")
 	}
 	c := exec.Command("sleep", "60")
@@ -134,17 +134,17 @@ func TestOwner(t *testing.T) {
 	}
 	place, _, _ := strings.Cut(me, ".")
 	other := place + "." + strconv.Itoa(c.Process.Pid) + "." + startTime(c.Process.Pid)
-	if ownerGone(other) {
+	if ownerGone(other) || !ownerHere(other) {
 		t.Error("a running program has gone, it says")
 	}
 	c.Process.Kill()
 	c.Wait()
-	if !ownerGone(other) {
+	if !ownerGone(other) || ownerHere(other) {
 		t.Error("a program that has ended has not gone, it says")
 	}
 	for _, elsewhere := range []string{"", "x", "0011223344556677" + me[16:], place + ".x.1", place + ".1", place + ".-1.1"} {
-		if ownerGone(elsewhere) {
-			t.Errorf("%q has gone, it says", elsewhere)
+		if ownerGone(elsewhere) || ownerHere(elsewhere) {
+			t.Errorf("%q has gone, or not, it says", elsewhere)
 		}
 	}
 }
