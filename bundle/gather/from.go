@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"satchel/aptmirror/fetch"
 	"satchel/bundle/store"
 	"satchel/manifest"
 )
@@ -23,6 +24,9 @@ import (
 type Finder struct {
 	Store *store.Store
 	Story func(line string)
+	// Progress is told of the bytes that are copied, of all that is still wanted; nil:
+	// nobody is. Each In begins and ends it.
+	Progress fetch.Progress
 	// Budget is how many bytes are read, in one folder, of files that have a wanted
 	// size and another name. 0: sixteen times what is wanted, and 4 GiB at least.
 	Budget int64
@@ -65,9 +69,12 @@ func (f *Finder) In(ctx context.Context, place string) error {
 		return err
 	}
 	before := f.left()
-	switch {
-	case before == 0:
+	if before == 0 {
 		return nil
+	}
+	f.begin()
+	defer f.Progress.Done()
+	switch {
 	case fi.IsDir():
 		err = f.folder(ctx, place)
 	case fi.Mode().IsRegular():
@@ -80,6 +87,20 @@ func (f *Finder) In(ctx context.Context, place string) error {
 	}
 	f.Story(fmt.Sprintf("%s: %d of %d blobs", place, before-f.left(), before))
 	return nil
+}
+
+// begin tells how much is wanted.
+func (f *Finder) begin() {
+	if f.Progress == nil {
+		f.Progress = fetch.NoProgress{}
+	}
+	f.mu.Lock()
+	total, items := int64(0), len(f.want)
+	for _, b := range f.want {
+		total += b.Size
+	}
+	f.mu.Unlock()
+	f.Progress.Start(total, items)
 }
 
 func (f *Finder) left() int {
@@ -133,17 +154,32 @@ func (f *Finder) sized(size int64, name string) []manifest.NeededBlob {
 
 // put stores the bytes of r if they are b, and tells whether they are.
 func (f *Finder) put(ctx context.Context, b manifest.Blob, r io.Reader) (bool, error) {
-	err := f.Store.Put(ctx, b, r)
-	if errors.Is(err, manifest.ErrDigest) {
-		return false, nil
-	}
-	if err != nil {
+	told := &teller{r: r, to: f.Progress}
+	if err := f.Store.Put(ctx, b, told); err != nil {
+		f.Progress.Add(-told.n)
+		if errors.Is(err, manifest.ErrDigest) {
+			err = nil
+		}
 		return false, err
 	}
 	f.mu.Lock()
 	delete(f.want, b.SHA256)
 	f.mu.Unlock()
 	return true, nil
+}
+
+// teller tells of what is read.
+type teller struct {
+	r  io.Reader
+	to fetch.Progress
+	n  int64
+}
+
+func (t *teller) Read(b []byte) (int, error) {
+	n, err := t.r.Read(b)
+	t.n += int64(n)
+	t.to.Add(int64(n))
+	return n, err
 }
 
 // hints are the names that a wanted blob may have as a file, in lower case: its

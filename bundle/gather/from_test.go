@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"satchel/aptmirror/fetch"
 	"satchel/bundle/store"
 	"satchel/manifest"
 )
@@ -293,4 +294,35 @@ func FuzzFinderBundle(f *testing.F) {
 			}
 		}
 	})
+}
+
+// counted is a Progress that adds up.
+type counted struct {
+	fetch.NoProgress
+	total, done int64
+	begun, over int
+}
+
+func (c *counted) Start(total int64, _ int) { c.total, c.done, c.begun = total, 0, c.begun+1 }
+func (c *counted) Add(n int64)              { c.done += n }
+func (c *counted) Done()                    { c.over++ }
+
+// What is told of is what was taken, however often something else was read.
+func TestFinderProgress(t *testing.T) {
+	first, second := wanted("the first", manifest.NeededBlob{Name: "first"}), wanted("another content", manifest.NeededBlob{Name: "second"})
+	f := newFinding(t, first, second)
+	var told counted
+	f.Progress = &told
+	f.in(t, tree(t, map[string]string{"first": "the wrong", "x": "the first"})) // of the same length
+	if told.total != int64(len("the first"+"another content")) || told.done != int64(len("the first")) || told.begun != 1 || told.over != 1 {
+		t.Errorf("first it tells %+v", told)
+	}
+	f.in(t, tree(t, map[string]string{"second": "another content"}))
+	if told.total != told.done || told.done != int64(len("another content")) || told.begun != 2 || told.over != 2 {
+		t.Errorf("then it tells %+v", told)
+	}
+	f.in(t, t.TempDir())
+	if told.begun != 2 {
+		t.Error("it begins where nothing is wanted")
+	}
 }

@@ -52,6 +52,7 @@ func (o *online) takeFrom(ctx context.Context, wanted []manifest.NeededBlob, fro
 		return nil
 	}
 	f := gather.NewFinder(o.store, wanted, o.ui.Step)
+	f.Progress = o.ui.progress("taking")
 	for _, name := range from {
 		if err := f.In(ctx, name); err != nil {
 			return err

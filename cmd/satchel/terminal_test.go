@@ -54,6 +54,9 @@ func TestBar(t *testing.T) {
 	if seen := onTerminal("seen"); !strings.Contains(seen, "packing") || !strings.Contains(seen, "seen.satchel") {
 		t.Errorf("on a terminal there is no bar:\n%q", seen)
 	}
+	if seen := onTerminal("taken", "--from", "seen.satchel"); !strings.Contains(seen, "taking") {
+		t.Errorf("there is no bar while content is taken from a bundle:\n%q", seen)
+	}
 	if seen := onTerminal("quiet", "-q"); strings.Contains(seen, "packing") || strings.Contains(seen, "Reading") {
 		t.Errorf("told to be quiet it says:\n%q", seen)
 	}
