@@ -76,7 +76,7 @@ func (b *build) remains(env Environment, cause error) (Remains, error) {
 	if err != nil {
 		return Remains{}, err
 	}
-	n.How = "its results were refused"
+	n.How = "its results could not be taken"
 	var se *ScriptError
 	if errors.As(cause, &se) {
 		n.How = fmt.Sprintf("it ended with status %d", se.Exit)

@@ -128,7 +128,7 @@ func TestLeaveRefused(t *testing.T) {
 	if len(e.left) != 1 {
 		t.Fatalf("left %v", e.left)
 	}
-	if n, _ := readNote(e.left[0]); n.Target != "s2-amd64" || n.How != "its results were refused" {
+	if n, _ := readNote(e.left[0]); n.Target != "s2-amd64" || n.How != "its results could not be taken" {
 		t.Errorf("its note is %+v", n)
 	}
 }
