@@ -15,7 +15,7 @@ import (
 
 // scriptEnv is the whole environment of dpkg and of the packages' scripts.
 // TZ is unset, so that times are UTC.
-var scriptEnv = [...]string{
+var scriptEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root",
 	"LC_ALL=C.UTF-8",
@@ -153,7 +153,7 @@ func (r *runner) addSources(lines []string) error {
 // (Debian's locales; Ubuntu's language packs do it themselves).
 func (r *runner) generateLocale(ctx context.Context) error {
 	const gen = "etc/locale.gen"
-	if !r.tree.exists("usr/sbin/locale-gen") || !r.tree.exists("usr/share/i18n/locales/en_US") {
+	if !r.hasLocales() {
 		return nil
 	}
 	old, err := r.tree.read(gen)
@@ -176,4 +176,8 @@ func (r *runner) generateLocale(ctx context.Context) error {
 		return err
 	}
 	return r.run(ctx, nil, "/usr/sbin/locale-gen")
+}
+
+func (r *runner) hasLocales() bool {
+	return r.tree.exists("usr/sbin/locale-gen") && r.tree.exists("usr/share/i18n/locales/en_US")
 }

@@ -31,6 +31,11 @@ func init() {
 	if os.Args[0] == orphanName {
 		time.Sleep(time.Hour)
 	}
+	if os.Args[0] == "/usr/sbin/locale-gen" {
+		time.Sleep(500 * time.Millisecond) // so that all else is done before it
+		fmt.Println("locale-gen is done")
+		os.Exit(0)
+	}
 	if os.Args[0] != "/usr/bin/dpkg" {
 		return
 	}
@@ -116,6 +121,56 @@ func TestInitPreparesMiniature(t *testing.T) {
 	}
 	if got := readAll(t, filepath.Join(p.root, "etc/passwd")); !strings.HasSuffix(got, "debian:x:1000:1000::/home/debian:/bin/bash\n") {
 		t.Errorf("passwd: %q", got)
+	}
+}
+
+// TestInitMakesLocaleMeanwhile: the locale is made while packages that come after
+// the one that can are installed, and waited for.
+func TestInitMakesLocaleMeanwhile(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct {
+		name, postinst string
+		fails          bool
+	}{
+		{"while others come", "#!/bin/sh\n", false},
+		{"when one of them fails", "#!/bin/sh\n", true},
+		{"alone at the end, if one of them speaks of locales", "#!/bin/sh\nlocale-gen\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var debs []string
+			dir := t.TempDir()
+			self := readAll(t, "/proc/self/exe")
+			for i, p := range []debtest.Package{
+				{Name: "mini", Fields: "Essential: yes\n", Contents: map[string]string{"./usr/bin/dpkg": self}, Data: []tar.Header{
+					debtest.Dir("."), debtest.Dir("./etc"), debtest.Dir("./usr"), debtest.Dir("./usr/bin"), debtest.Dir("./usr/sbin"),
+					with(debtest.File("./usr/bin/dpkg"), func(h *tar.Header) { h.Mode = 0o755 }),
+					debtest.Link("./usr/sbin/locale-gen", "/usr/bin/dpkg"), debtest.Dir("./usr/share"), debtest.Dir("./usr/share/i18n"),
+					debtest.Dir("./usr/share/i18n/locales"), debtest.File("./usr/share/i18n/locales/en_US")}},
+				{Name: "second", Scripts: map[string]string{"postinst": c.postinst}, Data: []tar.Header{debtest.Dir("."), debtest.File("./second")}},
+			} {
+				if c.fails && i == 1 {
+					p.Data = append(p.Data, debtest.File("./fail"))
+				}
+				debs = append(debs, filepath.Join(dir, p.Name+".deb"))
+				put(t, debs[i], p.Bytes(), 0o644)
+			}
+			p := prepareIn(t, filepath.Join(dir, "root"), planOf(t, debs), debs)
+			if (p.out.Error != "") != c.fails {
+				t.Fatalf("got %+v\n%s", p.out, p.log)
+			}
+			if c.fails {
+				if !strings.Contains(p.out.Error, "dpkg") {
+					t.Errorf("the error is %s", p.out.Error)
+				}
+				return
+			}
+			if strings.Count(p.log, "locale-gen is done") != 1 {
+				t.Errorf("the log:\n%s", p.log)
+			}
+			if !strings.Contains(p.listing, " /etc/locale.gen ") {
+				t.Errorf("no locale.gen in\n%s", p.listing)
+			}
+		})
 	}
 }
 

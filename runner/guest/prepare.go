@@ -41,6 +41,7 @@ type preparer struct {
 	tree   *tree
 	runner *runner
 	time   func(name string, seconds int64) int64 // what normalise asks
+	locale func() error                           // waits for the locale; nil: nobody is making it
 }
 
 func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
@@ -50,6 +51,13 @@ func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
 	if err := skipSync(); err != nil {
 		return fmt.Errorf("preparing: skipping waits for the disc: %w", err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if p.locale != nil { // something else has failed
+			_ = p.locale()
+		}
+	}()
 	spool := p.tree.at(spoolDir)
 	if err := os.Mkdir(spool, 0o700); err != nil {
 		return fmt.Errorf("preparing: %w", err)
@@ -68,7 +76,7 @@ func (p *preparer) prepare(ctx context.Context, in *tar.Reader) (err error) {
 		return err
 	}
 	p.frames.Step("Making locale and user %s", p.plan.User)
-	if err := p.runner.generateLocale(ctx); err != nil {
+	if err := p.finishLocale(ctx); err != nil {
 		return err
 	}
 	if len(p.plan.Alternatives) > 0 {

@@ -17,6 +17,7 @@ var mergedLinks = [...]string{"bin", "sbin", "lib"}
 // bootstrap makes the environment from packages alone.
 func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 	p.frames.Step("Receiving %d packages", len(p.plan.Packages))
+	whole := ctx // of the preparation
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	st := newStager(ctx, p.plan.Epoch)
@@ -49,6 +50,9 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 		p.frames.Step("Installing packages, part %d of %d (%d packages)", w+1, len(parts), len(wave))
 		if err := p.wave(ctx, placer, wave, w == 0); err != nil {
 			return err
+		}
+		if rest := parts[w+1:]; len(rest) > 0 && leaveLocales(rest) {
+			p.startLocale(whole)
 		}
 	}
 	return p.dropEmptyLinks(placer)

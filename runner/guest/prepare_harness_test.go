@@ -29,6 +29,10 @@ import (
 // step before the init, "init" is the init, "list" lists a tree.
 const harnessEnv = "SATCHEL_TEST_PART"
 
+// scriptsEnv is more, a line each, for the environment of dpkg and the packages'
+// scripts.
+const scriptsEnv = "SATCHEL_TEST_SCRIPTS"
+
 func init() {
 	switch os.Getenv(harnessEnv) {
 	case "enter":
@@ -37,6 +41,9 @@ func init() {
 	case "list":
 		os.Exit(listTree())
 	case "init":
+		if more := os.Getenv(scriptsEnv); more != "" {
+			scriptEnv = append(scriptEnv, strings.Split(more, "\n")...)
+		}
 		var args []string
 		if len(os.Args) > 2 {
 			args = os.Args[2:] // after "guest"
@@ -89,7 +96,13 @@ func enterRoot(root string) error {
 			_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
 		}
 	}
-	return syscall.Exec("/.satchel/init", []string{"init", "guest"}, []string{harnessEnv + "=init"})
+	env := []string{harnessEnv + "=init"}
+	for _, name := range []string{scriptsEnv, "GOMAXPROCS"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return syscall.Exec("/.satchel/init", []string{"init", "guest"}, env)
 }
 
 // needRoot skips a test that has to make namespaces.
@@ -137,6 +150,7 @@ type initRun struct {
 	send    func(io.Writer) error
 	started func(pid int)
 	logged  func(text string) // all of the install log so far
+	env     []string          // more for the init: scriptsEnv, GOMAXPROCS
 }
 
 func initWith(t *testing.T, root string, run initRun) prepared {
@@ -157,7 +171,7 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = []string{harnessEnv + "=enter", "SATCHEL_TEST_ROOT=" + root}
+	cmd.Env = append([]string{harnessEnv + "=enter", "SATCHEL_TEST_ROOT=" + root}, run.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,

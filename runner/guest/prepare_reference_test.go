@@ -155,41 +155,6 @@ func checkDatabase(t *testing.T, root string) {
 	}
 }
 
-// TestPrepareTwice prepares the same plan again where much is different:
-// place, time, umask, and directories that an engine has made already.
-func TestPrepareTwice(t *testing.T) {
-	needRoot(t)
-	needFull(t)
-	suite := "b"
-	if s := os.Getenv("SATCHEL_REFERENCE"); s != "" {
-		suite = s
-	}
-	debs := referenceDebs(t, filepath.Join(referenceDir, "ref", suite))
-	plan := planOf(t, debs)
-	plan.MergedUsr = suite != "bullseye"
-	first := prepareIn(t, filepath.Join(t.TempDir(), "one"), plan, debs)
-	defer setUmask(0o077)()
-	root := filepath.Join(t.TempDir(), "elsewhere", "two")
-	for _, d := range []string{"etc", "run", "var/lib"} {
-		if err := os.MkdirAll(filepath.Join(root, d), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(root, "etc/hosts"), []byte("127.0.0.1 x\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	second := prepareIn(t, root, plan, debs)
-	if first.out.Error != "" || second.out.Error != "" {
-		t.Fatalf("%s\n%s", first.out.Error, second.out.Error)
-	}
-	if *first.out.Root != *second.out.Root {
-		for _, d := range differences(linesOf(first.listing), linesOf(second.listing)) {
-			t.Error(d)
-		}
-		t.Errorf("got root %s, then %s", first.out.Root, second.out.Root)
-	}
-}
-
 func tailOf(s string, n int) string {
 	if len(s) > n {
 		return "…" + s[len(s)-n:]

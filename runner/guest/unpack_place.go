@@ -213,14 +213,19 @@ func create(e *entry, at string) error {
 	return fmt.Errorf("unknown type %q", e.kind)
 }
 
-// attributes sets owner, mode and time, in the order that keeps set-id bits.
+// attributes sets owner, mode and time, in the order that keeps set-id bits. A
+// file that was put aside has the latter two, unless it changes hands.
 func (p *placer) attributes(e *entry, where string) error {
 	at := p.tree.at(where)
 	uid, gid := p.owners.of(e)
-	if uid != 0 || gid != 0 || os.Geteuid() != 0 {
+	chown := uid != 0 || gid != 0 || os.Geteuid() != 0
+	if chown {
 		if err := os.Lchown(at, uid, gid); err != nil {
 			return err
 		}
+	}
+	if e.content != "" && !chown {
+		return nil
 	}
 	if e.kind != tar.TypeSymlink {
 		if err := syscall.Chmod(at, e.mode); err != nil {

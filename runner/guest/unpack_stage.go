@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"satchel/aptmirror/deb"
 )
@@ -31,7 +32,7 @@ type entry struct {
 	time         int64 // modification, seconds
 	link         string
 	major, minor int64
-	content      string // path of the content, regular files only
+	content      string // path of the content, regular files only; it has mode and time
 	md5          string // hexadecimal; only where the package ships no md5sums
 }
 
@@ -131,7 +132,7 @@ func (s *staged) stage(ctx context.Context, epoch int64) (err error) {
 		e.time = min(e.time, epoch)
 		if e.kind == tar.TypeReg {
 			e.content = filepath.Join(s.dir, strconv.Itoa(len(s.entries)))
-			if e.md5, err = putAside(e.content, p, sums, buf); err != nil {
+			if e.md5, err = putAside(&e, p, sums, buf); err != nil {
 				return err
 			}
 		}
@@ -156,9 +157,10 @@ func linksLast(l []entry) []entry {
 	return out
 }
 
-// putAside writes r to a new file.
-func putAside(name string, r io.Reader, sum bool, buf []byte) (string, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// putAside writes r to a new file, e.content, with e's mode and time: placing a
+// file, which nothing can share with others, then takes no more than a rename.
+func putAside(e *entry, r io.Reader, sum bool, buf []byte) (string, error) {
+	f, err := os.OpenFile(e.content, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
@@ -167,11 +169,14 @@ func putAside(name string, r io.Reader, sum bool, buf []byte) (string, error) {
 		r = io.TeeReader(r, h)
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{f}, r, buf)
+	if err == nil {
+		err = syscall.Fchmod(int(f.Fd()), e.mode)
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return "", err
 	}
-	if !sum {
-		return "", nil
+	if err := setTime(e.content, e.time); err != nil || !sum {
+		return "", err
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
