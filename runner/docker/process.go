@@ -264,8 +264,9 @@ func (e *Engine) remove(id string) error {
 		if err == nil || cerrdefs.IsNotFound(err) {
 			return nil
 		}
-		// A conflict: its removal is under way. Podman's words: so is its end.
-		if !cerrdefs.IsConflict(err) && !strings.Contains(err.Error(), "container state improper") {
+		// A conflict: its removal is under way. Podman's words: so is its end. A busy
+		// daemon gives up when no event tells it in time that what it killed has ended.
+		if !cerrdefs.IsConflict(err) && !strings.Contains(err.Error(), "container state improper") && !strings.Contains(err.Error(), "did not receive an exit event") {
 			return fmt.Errorf("removing container %s: %w", id, err)
 		}
 		select {
