@@ -24,8 +24,8 @@ import (
 type Finder struct {
 	Store *store.Store
 	Story func(line string)
-	// Progress is told of the bytes that are copied, of all that is still wanted; nil:
-	// nobody is. Each In begins and ends it.
+	// Progress is told of the bytes that are copied, of all that is still wanted. Each In
+	// begins and ends it. NewFinder's tells nobody.
 	Progress fetch.Progress
 	// Budget is how many bytes are read, in one folder, of files that have a wanted
 	// size and another name. 0: sixteen times what is wanted, and 4 GiB at least.
@@ -39,7 +39,7 @@ type Finder struct {
 // NewFinder looks for those of the blobs that s does not have. Of each, name,
 // path and address are hints.
 func NewFinder(s *store.Store, blobs []manifest.NeededBlob, story func(string)) *Finder {
-	f := &Finder{Store: s, Story: story, want: map[manifest.Digest]manifest.NeededBlob{}, hints: map[manifest.Digest][]string{}}
+	f := &Finder{Store: s, Story: story, Progress: fetch.NoProgress{}, want: map[manifest.Digest]manifest.NeededBlob{}, hints: map[manifest.Digest][]string{}}
 	for _, b := range blobs {
 		if _, ok := s.Find(b.SHA256); !s.Has(b.Blob) && !(ok && Unsized(b)) {
 			f.want[b.SHA256] = b
@@ -91,9 +91,6 @@ func (f *Finder) In(ctx context.Context, place string) error {
 
 // begin tells how much is wanted.
 func (f *Finder) begin() {
-	if f.Progress == nil {
-		f.Progress = fetch.NoProgress{}
-	}
 	f.mu.Lock()
 	total, items := int64(0), len(f.want)
 	for _, b := range f.want {
