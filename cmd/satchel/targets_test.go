@@ -75,7 +75,10 @@ func TestTargets(t *testing.T) {
 			if engine == "docker" && exec.Command("docker", "info").Run() != nil {
 				skip(t, "no Docker daemon answers")
 			}
-			c.multi(t, engine)
+			shared := *c.crossing
+			shared.cache = filepath.Join(c.dir, engine+"-cache") // so that each prepares its environments
+			own := targets{crossing: &shared, architectures: c.architectures}
+			own.multi(t, engine)
 		})
 	}
 }

@@ -78,6 +78,9 @@ func (c *crossing) ubuntu(t *testing.T) {
 	}
 	for _, r := range ubuntuReleases {
 		t.Run(r.name, func(t *testing.T) {
+			if r.name == "trusty" && os.Getenv("SATCHEL_FULL") == "" {
+				t.Skip("one release goes the whole way; for the older one set SATCHEL_FULL=1")
+			}
 			r.publish(t, a, debs)
 			before := len(world.Asked())
 			online := *c
