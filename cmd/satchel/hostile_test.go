@@ -85,6 +85,9 @@ func (c *crossing) smallFiles(t *testing.T, engine string) {
 		if _, err := os.Lstat(filepath.Join(dir, "result")); err == nil {
 			t.Errorf("room for %s: there is a result", name)
 		}
+		if c.took > time.Minute {
+			t.Errorf("room for %s: it took %v", name, c.took)
+		}
 		if strings.Contains(story, "removing container") {
 			t.Errorf("room for %s: the daemon could not remove the container:\n%s", name, story)
 		}

@@ -232,13 +232,14 @@ func (p *process) Close() error {
 	if p.stop != nil {
 		p.stop()
 	}
-	p.cerr = p.engine.remove(p.id)
+	// First, for a daemon that nobody reads from waits for that before a container ends.
 	if p.conn.Conn != nil {
 		p.conn.Close()
 	}
 	if p.stdout != nil {
 		p.stdout.CloseWithError(io.ErrClosedPipe)
 	}
+	p.cerr = p.engine.remove(p.id)
 	if p.started && p.cerr == nil {
 		select { // Podman says nothing of a container that was removed
 		case <-p.done:
