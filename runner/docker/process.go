@@ -156,6 +156,8 @@ func (p *process) create(ctx context.Context, plan plan) error {
 	go func() {
 		_, err := stdcopy.StdCopy(w, &p.stderr, p.conn.Reader)
 		w.CloseWithError(err) // nil: the end
+		// A daemon that nobody reads from waits for a reader before the container's end.
+		io.Copy(io.Discard, p.conn.Reader)
 		close(p.copied)
 	}()
 	go p.watch(ended, failed)
@@ -232,14 +234,13 @@ func (p *process) Close() error {
 	if p.stop != nil {
 		p.stop()
 	}
-	// First, for a daemon that nobody reads from waits for that before a container ends.
-	if p.conn.Conn != nil {
-		p.conn.Close()
-	}
-	if p.stdout != nil {
+	if p.stdout != nil { // what still comes is read, and goes nowhere
 		p.stdout.CloseWithError(io.ErrClosedPipe)
 	}
 	p.cerr = p.engine.remove(p.id)
+	if p.conn.Conn != nil {
+		p.conn.Close()
+	}
 	if p.started && p.cerr == nil {
 		select { // Podman says nothing of a container that was removed
 		case <-p.done:
