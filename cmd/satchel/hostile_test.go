@@ -85,7 +85,7 @@ func (c *crossing) smallFiles(t *testing.T, engine string) {
 		if _, err := os.Lstat(filepath.Join(dir, "result")); err == nil {
 			t.Errorf("room for %s: there is a result", name)
 		}
-		if c.took > time.Minute {
+		if c.took > 100*time.Second { // the first may prepare; a daemon's patience is two minutes
 			t.Errorf("room for %s: it took %v", name, c.took)
 		}
 		if strings.Contains(story, "removing container") {
