@@ -41,6 +41,14 @@ func (r Remains) Check() error {
 	return nil
 }
 
+// CheckOf is Check, and refuses what is not of a container that was started as from says.
+func (r Remains) CheckOf(from Container) error {
+	if from.Environment.IsZero() || from.Remains != "" || from.Environment != r.Environment.Key {
+		return errors.New("it was not started from the environment that is named")
+	}
+	return r.Check()
+}
+
 // IsRemainsName tells whether a name has the form of those that Remains have.
 func IsRemainsName(name string) bool {
 	cut := strings.LastIndexByte(name, '-')

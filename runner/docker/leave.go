@@ -37,13 +37,10 @@ func (p *process) Leave(ctx context.Context, r runner.Remains) error {
 	default:
 		return fmt.Errorf("leaving a container: %w", runner.ErrRuns)
 	}
-	switch {
-	case p.closed:
+	if p.closed {
 		return errors.New("leaving a container: it is gone")
-	case p.empty || p.from.Remains != "" || p.from.Environment != r.Environment.Key:
-		return errors.New("leaving a container: it was not started from the environment that is named")
 	}
-	err := r.Check()
+	err := r.CheckOf(p.from)
 	if err == nil {
 		err = p.engine.leave(ctx, p.id, r)
 	}
