@@ -130,15 +130,30 @@ func TestDoctorMends(t *testing.T) {
 	})
 	t.Run("no id ranges", func(t *testing.T) {
 		p := newPatient(t, false).ordinary()
-		sick, well := p.treat("mount -t tmpfs tmpfs /mnt && mkdir /mnt/up /mnt/work && mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc", "--engine sandbox", "usermod")
+		sick, well := p.treat("mount -t tmpfs tmpfs /mnt && mkdir -m 755 /mnt/up /mnt/work && mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc", "--engine sandbox", "usermod")
 		sick.wants(t, "sandbox", "id ranges", probe.Fails, "/etc/subuid gives", "usermod --add-subuids")
 		well.wants(t, "sandbox", "id ranges", probe.OK, "users ")
 		well.wants(t, "sandbox", "container", probe.OK, "")
+	})
+	t.Run("no id ranges, and no name", func(t *testing.T) {
+		p := newPatient(t, false).ordinary()
+		hide := "cp /etc/passwd passwd && sed -i '/:x:" + fmt.Sprint(p.user.Uid) + ":/d' passwd && chmod 644 passwd && mount --bind passwd /etc/passwd && " +
+			"cp /etc/subuid /etc/subgid . && chmod 644 subuid subgid && mount --bind subuid /etc/subuid && mount --bind subgid /etc/subgid"
+		sick, well := p.treat(hide, "--engine sandbox", "tee -a")
+		sick.wants(t, "sandbox", "id ranges", probe.Fails, "/etc/subuid gives", fmt.Sprintf("echo %d:", p.user.Uid))
+		well.wants(t, "sandbox", "id ranges", probe.OK, "users ")
 	})
 	t.Run("no newuidmap", func(t *testing.T) {
 		p := newPatient(t, true).ordinary()
 		sick, _ := p.treat("mount -t tmpfs tmpfs /mnt && : >/mnt/no && mount --bind /mnt/no /usr/bin/newuidmap && mount --bind /mnt/no /usr/bin/newgidmap", "--engine sandbox", "")
 		sick.wants(t, "sandbox", "newuidmap", probe.Fails, "newuidmap is not installed", "apt-get install uidmap", "dnf install shadow-utils")
+	})
+	t.Run("a program of root's", func(t *testing.T) {
+		p := newPatient(t, true).ordinary()
+		// setpriv may still start it, with the rights that it then loses
+		sick, well := p.treat("chmod 700 "+p.program, "--engine sandbox", "chmod 755")
+		sick.wants(t, "sandbox", "user namespace", probe.Fails, "this user may not run "+p.program+" again")
+		well.wants(t, "sandbox", "container", probe.OK, "")
 	})
 	t.Run("full disk", func(t *testing.T) {
 		p := newPatient(t, true)

@@ -69,7 +69,11 @@ func Copy(t *testing.T, program, dir string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, filepath.Base(program))
-	if err := os.WriteFile(path, text, 0o755); err != nil {
+	err = os.WriteFile(path, text, 0o755)
+	if err == nil {
+		err = os.Chmod(path, 0o755) // whatever the umask
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path

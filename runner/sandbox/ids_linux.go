@@ -67,7 +67,9 @@ func findIDs() (*ids, error) {
 	return &m, nil
 }
 
-// addIDs is the command that gives a user ranges that nobody has.
+// addIDs is the command that gives a user ranges that nobody has. One whose
+// name is not in /etc/passwd, but in a directory that the network has, is named
+// by number, which usermod does not take but the files do.
 func addIDs(name string) probe.Remedy {
 	from := int64(100000)
 	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
@@ -75,6 +77,9 @@ func addIDs(name string) probe.Remedy {
 			from = max(from, firstFree(f))
 			f.Close()
 		}
+	}
+	if strings.Trim(name, "0123456789") == "" {
+		return probe.Command(fmt.Sprintf("echo %s:%d:%d | tee -a /etc/subuid >>/etc/subgid", name, from, lastID+2))
 	}
 	r := fmt.Sprintf("%d-%d", from, from+lastID+1)
 	return probe.Command("usermod --add-subuids " + r + " --add-subgids " + r + " " + name)

@@ -71,6 +71,13 @@ func explain(err error) error {
 		}
 		return probe.Mend(fmt.Errorf("%w: %s is %s here", err, o.file, o.value), append(mend, asRoot(), otherEngine())...)
 	}
+	if self, serr := os.Executable(); serr == nil && unix.Access(self, unix.X_OK) == unix.EACCES {
+		r := probe.Advise("let this user run it (chmod 755) where every folder above it may be entered")
+		if plainPath(self) {
+			r = probe.Remedy{Command: "chmod 755 " + self, Root: true}
+		}
+		return probe.Mend(fmt.Errorf("%w: this user may not run %s again", err, self), r, otherEngine())
+	}
 	if !root {
 		return probe.Mend(fmt.Errorf("%w: this machine does not let users make namespaces", err), asRoot(), otherEngine())
 	}
