@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"satchel/manifest"
@@ -49,12 +48,10 @@ func (c *crossing) codesigned(t *testing.T) {
 	}
 	w.write(t, "policy.yaml", "satchel-policy: 1\nminimum: 2\nkeyring: keys\nsigners:\n"+signerLine(t, own.dir, "alice")+signerLine(t, own.dir, "bob"))
 	// stage builds a bundle as somebody and attests what came out.
-	stage := func(who, bundle, release string, mask int, more ...string) string {
+	stage := func(who, bundle, release string, umask string, more ...string) string {
 		t.Helper()
 		out := who + "-" + strings.TrimSuffix(bundle, ".satchel")
-		old := syscall.Umask(mask)
-		_, code, story := own.satchel(t, offline(), append([]string{"run", bundle, "--unsigned", "--engine", "sandbox", "-o", out}, more...)...)
-		syscall.Umask(old)
+		_, code, story := own.satchel(t, append(offline(), underUmask(umask)...), append([]string{"run", bundle, "--unsigned", "--engine", "sandbox", "-o", out}, more...)...)
 		if code != 0 {
 			t.Fatalf("exit status %d\n%s", code, story)
 		}
@@ -62,7 +59,7 @@ func (c *crossing) codesigned(t *testing.T) {
 		return out
 	}
 	own.must(t, nil, "gather", "wallet.yml", "-o", "unsigned.satchel")
-	alice, bob := stage("alice", "unsigned.satchel", "1.0-win-unsigned", 0o022), stage("bob", "unsigned.satchel", "1.0-win-unsigned", 0o077, "-j", "1")
+	alice, bob := stage("alice", "unsigned.satchel", "1.0-win-unsigned", "022"), stage("bob", "unsigned.satchel", "1.0-win-unsigned", "077", "-j", "1")
 	own.must(t, nil, "compare", "gitian.sigs/1.0-win-unsigned", "--keyring", "keys", "--threshold", "2")
 	const tarball = "/out/wallet-unsigned.tar.gz"
 	own.must(t, nil, "check", alice+tarball, "--against", "gitian.sigs", "--policy", "policy.yaml", "--release", "1.0-win-unsigned")
@@ -101,8 +98,8 @@ func (c *crossing) codesigned(t *testing.T) {
 	if own.read(t, "signed.lock") != own.read(t, "again.lock") {
 		t.Error("bob's plan is another one than alice's")
 	}
-	signed := stage("alice", "signed.satchel", "1.0-win-signed", 0o022)
-	stage("bob", "again.satchel", "1.0-win-signed", 0o077, "-j", "1")
+	signed := stage("alice", "signed.satchel", "1.0-win-signed", "022")
+	stage("bob", "again.satchel", "1.0-win-signed", "077", "-j", "1")
 	own.must(t, nil, "compare", "gitian.sigs/1.0-win-signed", "--keyring", "keys", "--threshold", "2")
 	own.must(t, nil, "check", signed+"/out/wallet", "--against", "gitian.sigs", "--policy", "policy.yaml")
 
@@ -122,7 +119,7 @@ func (c *crossing) codesigned(t *testing.T) {
 	// Another signature of the same program: other sources, so nothing to compare.
 	publish("v1.1")
 	lock("other", bob, "v1.1")
-	other := stage("bob", "other.satchel", "1.1-win-signed", 0o022)
+	other := stage("bob", "other.satchel", "1.1-win-signed", "022")
 	out, code, story := own.satchel(t, nil, "compare", signed, other)
 	if code != exitIncomparable || !strings.Contains(out, "source signature") {
 		t.Errorf("exit status %d, want %d\n%s%s", code, exitIncomparable, out, story)

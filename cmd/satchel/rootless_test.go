@@ -28,7 +28,8 @@ func (c *crossing) rootless(t *testing.T) {
 		enginetest.Copy(t, filepath.Join(c.dir, name), dir)
 	}
 	command := func(args ...string) *exec.Cmd {
-		cmd := exec.Command(program, args...)
+		words := append(underUmask("027"), program)
+		cmd := exec.Command(words[0], append(words[1:], args...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Credential: who}
 		cmd.Dir = dir
 		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "TERM=xterm", asSatchel + "=1"}
@@ -44,9 +45,7 @@ func (c *crossing) rootless(t *testing.T) {
 		}
 		return out.String()
 	}
-	old := syscall.Umask(0o027)
 	text := as("run", "hello.satchel", "--keyring", "key.pub", "--engine", "sandbox", "--json")
-	syscall.Umask(old)
 	var built []runner.Built
 	if err := json.Unmarshal([]byte(text), &built); err != nil || len(built) != 1 {
 		t.Fatalf("reading what run printed: %v\n%s", err, text)
