@@ -31,7 +31,17 @@ func hexDigits(s string, n int) bool {
 
 // clean reports whether s is valid UTF-8, printable, and not absurdly long.
 func clean(s string) bool {
-	if len(s) > 4096 || !utf8.ValidString(s) {
+	if len(s) > 4096 {
+		return false
+	}
+	odd := false
+	for i := 0; i < len(s) && !odd; i++ {
+		odd = s[i] < ' ' || s[i] > '~'
+	}
+	if !odd { // as nearly all is
+		return true
+	}
+	if !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

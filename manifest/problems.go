@@ -48,7 +48,7 @@ type findings struct {
 }
 
 func newFindings(file string, data []byte) findings {
-	return findings{file: file, lines: len(lineEnds(data))}
+	return findings{file: file, lines: countLines(data)}
 }
 
 func (f *findings) add(line int, format string, args ...any) {

@@ -69,15 +69,15 @@ func DebName(name, version, architecture string) string {
 // SplitDebName takes DebName's name apart. Of what is none, all is the name.
 func SplitDebName(s string) (name, version, architecture string) {
 	stem, ok := strings.CutSuffix(s, ".deb")
-	parts := strings.Split(stem, "_")
-	if !ok || len(parts) != 3 {
+	name, rest, two := strings.Cut(stem, "_")
+	version, architecture, three := strings.Cut(rest, "_")
+	if !ok || !two || !three || strings.Contains(architecture, "_") {
 		return s, "", ""
 	}
-	version = parts[1]
 	if strings.Contains(version, "%3") { // few have an epoch, and a tree has millions of names
-		version = strings.NewReplacer("%3a", ":", "%3A", ":").Replace(version)
+		version = strings.ReplaceAll(strings.ReplaceAll(version, "%3a", ":"), "%3A", ":")
 	}
-	return parts[0], version, parts[2]
+	return name, version, architecture
 }
 
 // Marshal writes r byte for byte as Ruby's YAML library (Psych 4 with libyaml

@@ -31,6 +31,9 @@ func readNode(file string, data []byte, max int, only bool) (*yaml.Node, error) 
 		f.add(0, "it has %d bytes, more than the %d that are allowed", len(data), max)
 		return nil, f.err()
 	}
+	if root := psychNode(data); root != nil {
+		return root, nil
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if line, msg := checkText(data); msg != "" {
 		f.add(line, "%s", msg)
@@ -193,6 +196,18 @@ func lineEnds(data []byte) []int {
 		ends = append(ends, len(data))
 	}
 	return ends
+}
+
+// countLines is how many lines lineEnds finds.
+func countLines(data []byte) int {
+	if bytes.IndexByte(data, '\r') >= 0 {
+		return len(lineEnds(data))
+	}
+	n := bytes.Count(data, []byte("\n"))
+	if !bytes.HasSuffix(data, []byte("\n")) {
+		n++
+	}
+	return n
 }
 
 // lineOf returns the text of line n, from 1.
