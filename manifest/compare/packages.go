@@ -1,8 +1,11 @@
 package compare
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,19 +15,27 @@ import (
 // packageKey names a package of one target.
 type packageKey struct{ target, name, architecture string }
 
-// have is what each builder has of each package: version and sum of the newest.
-// Base manifests list whatever lay in apt's cache, older versions, too; the
-// newest is the one that was installed.
-type have map[packageKey]map[*Statement]deb
+// have is what builders have of each package: version and sum of the newest, once
+// for each that has it. Base manifests list whatever lay in apt's cache, older versions,
+// too; the newest is the one that was installed.
+type have map[packageKey][]owned
 
-type deb struct{ version, sum string }
+type owned struct {
+	builder int // by its place among those that were asked about
+	deb
+}
+
+type deb struct {
+	version string
+	sum     manifest.Digest
+}
 
 // listing tells which builders list the packages of a target at all.
 type listing map[string]map[*Statement]bool
 
 func (c *comparison) packagesOf(all []*Statement) (have, listing) {
 	h, l := have{}, listing{}
-	for _, s := range all {
+	for i, s := range all {
 		for _, base := range s.Result.Base {
 			if len(base.Sums) == 0 {
 				continue
@@ -36,11 +47,11 @@ func (c *comparison) packagesOf(all []*Statement) (have, listing) {
 			for _, sum := range base.Sums {
 				name, version, arch := manifest.SplitDebName(sum.Path)
 				k := packageKey{base.Target, name, arch}
-				if h[k] == nil {
-					h[k] = map[*Statement]deb{}
-				}
-				if old, ok := h[k][s]; !ok || c.order(old.version, version) < 0 {
-					h[k][s] = deb{version, sum.SHA256.Hex()}
+				has, this := h[k], owned{i, deb{version, sum.SHA256}}
+				if last := len(has) - 1; last < 0 || has[last].builder != i {
+					h[k] = append(has, this)
+				} else if c.order(has[last].version, version) < 0 {
+					has[last] = this
 				}
 			}
 		}
@@ -65,11 +76,7 @@ func samePackages(ours, theirs []*Statement) bool {
 	keys := func(all []*Statement) map[string]bool {
 		m := map[string]bool{}
 		for _, s := range all {
-			var b strings.Builder
-			for _, base := range s.Result.Base {
-				b.WriteString(base.Target + "\n" + sumsKey(base.Sums, func(string) bool { return false }) + "\n")
-			}
-			m[b.String()] = true
+			m[packagesKey(s.Result.Base)] = true
 		}
 		return m
 	}
@@ -80,6 +87,25 @@ func samePackages(ours, theirs []*Statement) bool {
 		}
 	}
 	return false
+}
+
+// packagesKey is equal for equal sets of packages, in whatever order they are listed
+// and however often. It hashes them: there may be thousands, of hundreds of builders.
+func packagesKey(all []manifest.BaseManifest) string {
+	h := sha256.New()
+	for _, base := range all {
+		sums := slices.Clone(base.Sums)
+		slices.SortFunc(sums, func(a, b manifest.FileSum) int {
+			return cmp.Or(bytes.Compare(a.SHA256[:], b.SHA256[:]), strings.Compare(a.Path, b.Path))
+		})
+		io.WriteString(h, base.Target+"\n")
+		for _, s := range slices.Compact(sums) {
+			h.Write(s.SHA256[:])
+			io.WriteString(h, s.Path+"\n")
+		}
+		h.Write(make([]byte, sha256.Size)) // no sum, so a target's list has an end
+	}
+	return string(h.Sum(nil))
 }
 
 // otherPackages lists the packages that all of theirs have in a version that
@@ -113,20 +139,20 @@ func (c *comparison) otherPackages(ours, theirs []*Statement) *Why {
 }
 
 // apart reports whether no version of one side is on the other.
-func apart(a, b map[*Statement]deb) bool {
+func apart(a, b []owned) bool {
 	seen := map[deb]bool{}
 	for _, v := range a {
-		seen[v] = true
+		seen[v.deb] = true
 	}
 	for _, v := range b {
-		if seen[v] {
+		if seen[v.deb] {
 			return false
 		}
 	}
 	return true
 }
 
-func difference(k packageKey, ours, theirs map[*Statement]deb, builders int) PackageDifference {
+func difference(k packageKey, ours, theirs []owned, builders int) PackageDifference {
 	d := PackageDifference{Target: k.target, Name: k.name, Architecture: k.architecture, Class: classOf(k.name).name,
 		Ours: versions(ours), Theirs: versions(theirs)}
 	d.Steady = len(ours) == 0 || len(ours) == builders && len(d.Ours) == 1
@@ -134,13 +160,14 @@ func difference(k packageKey, ours, theirs map[*Statement]deb, builders int) Pac
 }
 
 // versions counts versions, the most common first.
-func versions(has map[*Statement]deb) []Version {
+func versions(has []owned) []Version {
 	all := []Version{}
 	for _, d := range has {
-		i := slices.IndexFunc(all, func(v Version) bool { return v.Version == d.version && v.SHA256 == d.sum })
+		sum := d.sum.Hex()
+		i := slices.IndexFunc(all, func(v Version) bool { return v.Version == d.version && v.SHA256 == sum })
 		if i < 0 {
 			i = len(all)
-			all = append(all, Version{Version: d.version, SHA256: d.sum})
+			all = append(all, Version{Version: d.version, SHA256: sum})
 		}
 		all[i].Count++
 	}
