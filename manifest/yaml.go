@@ -43,6 +43,7 @@ func readNode(file string, data []byte, max int, only bool) (*yaml.Node, error) 
 		f.add(0, "it has more than %d items", maxIndicators)
 		return nil, f.err()
 	}
+	data = oldDirective(data)
 	root, rest, err := decodeNode(bytes.NewReader(data), only)
 	if err != nil {
 		line := errorLine(data, err)
