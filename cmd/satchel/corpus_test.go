@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,9 +92,12 @@ func TestReleasesPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var three []int
 	for _, release := range []string{"0.9.3-win", "0.17.1-osx-signed", "0.20.1-linux"} {
+		args := []string{"compare", filepath.Join(dir, "asserts", release), "--keyring", filepath.Join(dir, "builder-keys"), "--json"}
 		var out, story bytes.Buffer
-		code := command([]string{"compare", filepath.Join(dir, "asserts", release), "--keyring", filepath.Join(dir, "builder-keys"), "--json"}, &ui{out: &out, err: &story})
+		code := command(args, &ui{out: &out, err: &story})
+		three = append(three, command(append(args, "--threshold", "3"), &ui{out: io.Discard, err: io.Discard}))
 		var c compared
 		if err := json.Unmarshal(out.Bytes(), &c); err != nil || len(c.Reports) != 1 {
 			t.Fatalf("%s: %v\n%s", release, err, story.String())
@@ -114,5 +118,8 @@ func TestReleasesPage(t *testing.T) {
 		if len(count) > 0 || !strings.Contains(string(page), row) {
 			t.Errorf("docs/releases.md lacks this row (besides: %v)\n%s", count, row)
 		}
+	}
+	if words := fmt.Sprintf("they are %d, %d and %d.", three[0], three[1], three[2]); !strings.Contains(string(page), words) {
+		t.Errorf("docs/releases.md does not say of --threshold 3: %s", words)
 	}
 }
