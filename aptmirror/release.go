@@ -50,7 +50,7 @@ type ExpiredError struct {
 }
 
 func (e *ExpiredError) Error() string {
-	return fmt.Sprintf("the Release of %s was valid until %s, and it is %s: the mirror is out of date or somebody replays an old state; a snapshot or a closed archive must be named as one",
+	return fmt.Sprintf("the Release of %s was valid until %s, and it is %s: the mirror is out of date, somebody replays an old state, or this machine's clock is wrong; a snapshot or a closed archive must be named as one",
 		e.Suite, e.ValidUntil.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
 }
 

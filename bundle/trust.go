@@ -65,9 +65,9 @@ func (s *Signers) matchKey(key ssh.PublicKey, namespace string, now time.Time) (
 		case (!a.after.IsZero() || !a.before.IsZero()) && now.IsZero():
 			why = "its key is valid for a time only, and no time was given"
 		case !a.after.IsZero() && now.Before(a.after):
-			why = "its key is not valid yet: valid-after " + a.after.Format(time.RFC3339)
+			why = "its key is not valid yet: valid-after " + a.after.Format(time.RFC3339) + clockSays(now)
 		case !a.before.IsZero() && now.After(a.before):
-			why = "its key is not valid any more: valid-before " + a.before.Format(time.RFC3339)
+			why = "its key is not valid any more: valid-before " + a.before.Format(time.RFC3339) + clockSays(now)
 		default:
 			lines = append(lines, a)
 		}
@@ -76,6 +76,11 @@ func (s *Signers) matchKey(key ssh.PublicKey, namespace string, now time.Time) (
 		why = ""
 	}
 	return lines, why
+}
+
+// clockSays ends what is said of a key whose time it is not: a clock may be what is wrong.
+func clockSays(now time.Time) string {
+	return ", and by this machine's clock it is " + now.UTC().Format(time.DateOnly)
 }
 
 // expected lists whom the keyring names, for messages.

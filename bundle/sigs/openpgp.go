@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -57,9 +58,13 @@ func OpenPGPSigner(secret []byte, passphrase func() ([]byte, error), now time.Ti
 	if len(keys) != 1 {
 		return nil, fmt.Errorf("reading OpenPGP key: the file holds %d keys; export the one that signs", len(keys))
 	}
+	today := now.UTC().Format(time.DateOnly)
+	if seconds := now.Unix(); seconds < 0 || seconds > math.MaxUint32 { // the library would cut it
+		return nil, fmt.Errorf("signing: by this machine's clock it is %s, and no OpenPGP signature can say so: set the clock", today)
+	}
 	key, ok := keys[0].SigningKey(now)
 	if !ok || key.PrivateKey == nil {
-		return nil, errors.New("reading OpenPGP key: it has no secret key that may sign now (expired, revoked, public only, or on a card: for a card let gpg sign)")
+		return nil, fmt.Errorf("reading OpenPGP key: it has no secret key that may sign on %s, which it is by this machine's clock (expired, not made yet, revoked, public only, or on a card: for a card let gpg sign)", today)
 	}
 	if key.PrivateKey.Dummy() {
 		return nil, errors.New("reading OpenPGP key: the secret key is not in the file, but on a card or elsewhere: let gpg sign (--key gpg:ID)")

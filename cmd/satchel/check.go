@@ -10,6 +10,7 @@ import (
 
 	"satchel/bundle/sigs"
 	"satchel/manifest"
+	"satchel/manifest/compare"
 )
 
 type checkCmd struct {
@@ -98,7 +99,13 @@ func (c *checkCmd) judge(places []sigs.Vouched, everywhere int) (bool, error) {
 	if named != nil {
 		return false, named
 	}
-	return false, fmt.Errorf("%w: signers of weight %d vouch for %s, the policy wants %d", errNotVouched, places[0].Weight, c.File, places[0].Minimum)
+	early := 0
+	for _, v := range places[0].Others {
+		if v.Status == compare.Future {
+			early++
+		}
+	}
+	return false, fmt.Errorf("%w: signers of weight %d vouch for %s, the policy wants %d%s", errNotVouched, places[0].Weight, c.File, places[0].Minimum, clockHint(early))
 }
 
 // trust reads the policy and the keys that it or --keyring names.

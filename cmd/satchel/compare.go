@@ -108,7 +108,13 @@ func verdict(c compared) error {
 			}
 		}
 		if c.Threshold > 0 && r.Vouching < c.Threshold {
-			return fmt.Errorf("%w: %s: %d of %d good signatures on the same outputs", errNotVouched, label(r), r.Vouching, c.Threshold)
+			early := 0
+			for _, b := range r.Builders {
+				if b.Signature.Status == compare.Future {
+					early++
+				}
+			}
+			return fmt.Errorf("%w: %s: %d of %d good signatures on the same outputs%s", errNotVouched, label(r), r.Vouching, c.Threshold, clockHint(early))
 		}
 	}
 	for _, r := range c.Reports {
@@ -123,6 +129,14 @@ func verdict(c compared) error {
 		}
 	}
 	return nil
+}
+
+// clockHint says what may be wrong when signatures are from the future.
+func clockHint(signatures int) string {
+	if signatures == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d from the future: this machine's clock says %s; is it right?)", signatures, time.Now().UTC().Format(time.DateOnly))
 }
 
 // label names what a report is about.
