@@ -20,30 +20,36 @@ type PoolBuilder struct {
 	byName []int32   // by ref of a name: its group + 1; shorter than the table of strings
 	files  hashTable // stanzas of the index at hand, by Filename
 	pinned int       // groups whose name carries an architecture, "foo:i386"
+	room   poolRoom
 	err    error
 }
 
 // NewPoolBuilder returns a builder of a pool for some architectures. native is
 // the one that "all" packages count as; packages of any other architecture than
 // these are refused. plain is about how many bytes of indexes will come, 0 if
-// nobody knows: room is made for them beforehand.
-func NewPoolBuilder(native string, foreign []string, archives []ArchiveInfo, plain int64) (*PoolBuilder, error) {
+// nobody knows: room is made for them beforehand. The pool then lies in room, as
+// far as it fits: PoolRoom(plain) bytes, all of them zero, which must be there as
+// long as the pool is; or nil.
+func NewPoolBuilder(native string, foreign []string, archives []ArchiveInfo, plain int64, room []byte) (*PoolBuilder, error) {
 	if native == "" || native == "all" || native == "any" {
 		return nil, fmt.Errorf("building package pool: native architecture %q is none", native)
 	}
 	b := &PoolBuilder{Pool: Pool{arches: append([]string{native}, foreign...), archives: archives}}
 	b.known = len(b.arches)
-	n := int(min(max(plain, 0)/700, maxPackages)) // a stanza has 800 bytes or so
-	b.strings.heap = make([]byte, 0, 60*n)
-	b.strings.ends = make([]uint32, 0, 3*n)
-	b.groups = make([]group, 0, 2*n)
-	b.slots = make([]slot, 0, 2*n)
-	b.versions = make([]slotVersion, 0, n)
-	b.provides = make([]provide, 0, n)
-	b.stanzas = make([]stanza, 0, n)
-	b.members = make([]member, 0, 8*n)
-	b.byName = make([]int32, 0, 3*n)
-	b.words = newInterner(&b.strings, 2*n)
+	b.room = newPoolRoom(room)
+	n := poolEstimate(plain)
+	size := n.entries()
+	b.strings.heap = listIn[byte](&b.room, size[0])
+	b.strings.ends = listIn[uint32](&b.room, size[1])
+	b.groups = listIn[group](&b.room, size[2])
+	b.slots = listIn[slot](&b.room, size[3])
+	b.versions = listIn[slotVersion](&b.room, size[4])
+	b.provides = listIn[provide](&b.room, size[5])
+	b.stanzas = listIn[stanza](&b.room, size[6])
+	b.members = listIn[member](&b.room, size[7])
+	b.order = listIn[int32](&b.room, size[8])
+	b.byName = make([]int32, 0, size[1])
+	b.words = newInterner(&b.strings, 2*int(n))
 	return b, nil
 }
 
@@ -51,7 +57,7 @@ func NewPoolBuilder(native string, foreign []string, archives []ArchiveInfo, pla
 // PoolBuilder wants. Package.Archive is an index of archives. The pool keeps
 // nothing of packages.
 func NewPool(native string, foreign []string, archives []ArchiveInfo, packages []Package) (*Pool, error) {
-	b, err := NewPoolBuilder(native, foreign, archives, int64(len(packages))*800)
+	b, err := NewPoolBuilder(native, foreign, archives, int64(len(packages))*800, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +125,7 @@ func (b *PoolBuilder) Build() (*Pool, error) {
 		return nil, b.err
 	}
 	p := b.Pool
-	p.order = p.sorted()
+	p.order = p.sorted(b.order)
 	b.err = errors.New("building package pool: it has been built")
 	return &p, nil
 }
@@ -138,6 +144,7 @@ func (p *Pool) withStatus(installed []Package) (*Pool, error) {
 	b.provides = slices.Clone(p.provides)
 	b.stanzas = slices.Clone(p.stanzas)
 	b.members = slices.Clone(p.members)
+	b.order = nil
 	b.words = newInterner(&b.strings, len(p.strings.ends)+len(installed)*8)
 	for g := range b.groups {
 		b.nameGroup(b.groups[g].name, int32(g))
@@ -153,8 +160,8 @@ func (p *Pool) withStatus(installed []Package) (*Pool, error) {
 	return b.Build()
 }
 
-// sorted returns all groups by inOrder.
-func (p *Pool) sorted() []int32 {
+// sorted returns all groups by inOrder, in order if they fit.
+func (p *Pool) sorted(order []int32) []int32 {
 	type place struct {
 		hash  uint32
 		group int32
@@ -169,9 +176,9 @@ func (p *Pool) sorted() []int32 {
 		}
 		return p.inOrder(p.groups[a.group].name, p.str(p.groups[b.group].name), b.hash)
 	})
-	order := make([]int32, len(places))
-	for i, at := range places {
-		order[i] = at.group
+	order = order[:0]
+	for _, at := range places {
+		order = append(order, at.group)
 	}
 	return order
 }

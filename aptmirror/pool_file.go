@@ -11,30 +11,44 @@ import (
 
 // A pool on disk is the tables as they are in memory, so that opening one is
 // mapping it, and checking it. All of it is in the byte order of the machine,
-// and every part begins at a multiple of 8:
+// and every part begins at a multiple of 8, and is filled up to one with zeros:
 //
-//	header   poolHeader
-//	meta     JSON: the key, the architectures, the archives
+//	header   poolHeader, which says where the others begin
 //	tables   heap, ends, groups, slots, versions, provides, stanzas, members, order
-//	check    SHA-256 of the CRC-32C of each 64 KiB before it
+//	meta     JSON: the key, the architectures, the archives
+//	check    the last 32 bytes: SHA-256 of the CRC-32C of each 64 KiB of the header,
+//	         of meta, and of each table
+//
+// What lies between the parts, room that was not needed, means nothing.
 //
 // It is a cache of what this very program has made of some indexes: whoever
 // cannot read it makes it anew. The check finds what a disk or a crash has
 // spoilt; Pool.check, what a resolver would trip over.
 
 // poolMagic changes whenever a table or what it means does.
-const poolMagic = "satchel pool 2\n\x00"
+const poolMagic = "satchel pool 3\n\x00"
 
 const (
 	poolNative = 0x0102030405060708 // tells the byte order
 	maxPool    = 4 << 30            // bytes; Debian's main takes 20 MB
+	poolCheck  = sha256.Size
+	poolParts  = 10 // meta and the tables
 )
 
 type poolHeader struct {
 	magic  [16]byte
 	native uint64
-	meta   uint64    // bytes
-	counts [9]uint64 // of the tables
+	parts  [poolParts]poolSpan
+}
+
+// poolSpan is where a part begins, in bytes from the header's beginning, and how
+// many entries it has; meta's are bytes.
+type poolSpan struct{ at, count uint64 }
+
+func newPoolHeader() poolHeader {
+	h := poolHeader{native: poolNative}
+	copy(h.magic[:], poolMagic)
+	return h
 }
 
 // poolMeta is what is no table.
@@ -54,16 +68,21 @@ func WritePool(w io.Writer, p *Pool, key string) error {
 	if err != nil {
 		return fmt.Errorf("writing package pool: %w", err)
 	}
-	h := poolHeader{native: poolNative, meta: uint64(len(meta))}
-	copy(h.magic[:], poolMagic)
-	tables := p.tables()
-	for i, t := range tables {
-		h.counts[i] = uint64(t.count)
+	h := newPoolHeader()
+	parts := append([][]byte{meta}, p.tables().bytes()...)
+	at := int(unsafe.Sizeof(h))
+	for i := range parts {
+		h.parts[i] = poolSpan{at: uint64(at), count: uint64(len(meta))}
+		if i > 0 {
+			h.parts[i].count = uint64(p.tables()[i-1].count)
+		}
+		at += align(len(parts[i]))
 	}
 	sum := newPieceSum(w)
-	for _, part := range append([][]byte{bytesOf([]poolHeader{h}), meta}, tables.bytes()...) {
+	for _, part := range append([][]byte{bytesOf([]poolHeader{h})}, parts...) {
 		sum.Write(part)
-		sum.Write(make([]byte, padding(len(part))))
+		sum.Write(make([]byte, align(len(part))-len(part)))
+		sum.endPart()
 	}
 	if err := sum.Close(); err != nil {
 		return fmt.Errorf("writing package pool: %w", err)
@@ -77,19 +96,23 @@ func WritePool(w io.Writer, p *Pool, key string) error {
 // given, it returns a pool that can be used safely, or an error that wraps
 // ErrPool: the bytes are not what was asked for.
 func OpenPool(data []byte, key string) (*Pool, error) {
-	const least = int(unsafe.Sizeof(poolHeader{})) + sha256.Size
+	const least = int(unsafe.Sizeof(poolHeader{})) + poolCheck
 	if len(data) < least || len(data) > maxPool || len(data)%8 != 0 || uintptr(unsafe.Pointer(&data[0]))%8 != 0 {
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrPool, len(data))
 	}
-	body, check := data[:len(data)-sha256.Size], data[len(data)-sha256.Size:]
+	body, check := data[:len(data)-poolCheck], data[len(data)-poolCheck:]
 	h := tableOf[poolHeader](body, 1)[0]
 	if string(h.magic[:]) != poolMagic || h.native != poolNative {
 		return nil, fmt.Errorf("%w: it was made by another program", ErrPool)
 	}
-	if sum, ok := sumPieces(body); !ok || string(sum[:]) != string(check) {
+	parts, err := h.split(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPool, err)
+	}
+	if sum, ok := sumPieces(append([][]byte{body[:unsafe.Sizeof(h)]}, parts[:]...)); !ok || string(sum[:]) != string(check) {
 		return nil, fmt.Errorf("%w: it is damaged", ErrPool)
 	}
-	p, err := decodePool(&h, body[unsafe.Sizeof(h):], key)
+	p, err := h.decode(parts, key)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPool, err)
 	}
@@ -111,26 +134,28 @@ func ReadPool(r io.ReaderAt, size int64, key string) (*Pool, error) {
 	return OpenPool(data, key)
 }
 
-// decodePool takes the tables from body, which they share.
-func decodePool(h *poolHeader, body []byte, key string) (*Pool, error) {
-	take := func(n, size uint64) ([]byte, error) {
-		if n > uint64(len(body))/size {
-			return nil, errors.New("a table is longer than the file")
+// split returns the parts of a pool, filled up, as its header places them in body.
+func (h *poolHeader) split(body []byte) (parts [poolParts][]byte, err error) {
+	var p Pool
+	tables := p.tables()
+	for i, s := range h.parts {
+		size := uint64(1)
+		if i > 0 {
+			size = uint64(tables[i-1].size)
 		}
-		part := body[:n*size]
-		end := len(part) + padding(len(part))
-		if end > len(body) {
-			return nil, errors.New("a table is longer than the file")
+		end := uint64(len(body))
+		if s.at < uint64(unsafe.Sizeof(*h)) || s.at > end || s.at%8 != 0 || s.count > (end-s.at)/size || s.at+uint64(align(int(s.count*size))) > end {
+			return parts, errors.New("a part of it lies outside of the file")
 		}
-		body = body[end:]
-		return part, nil
+		parts[i] = body[s.at : s.at+uint64(align(int(s.count*size)))]
 	}
-	raw, err := take(h.meta, 1)
-	if err != nil {
-		return nil, err
-	}
+	return parts, nil
+}
+
+// decode takes the tables from parts, which they share.
+func (h *poolHeader) decode(parts [poolParts][]byte, key string) (*Pool, error) {
 	var meta poolMeta
-	if err := json.Unmarshal(raw, &meta); err != nil {
+	if err := json.Unmarshal(parts[0][:h.parts[0].count], &meta); err != nil {
 		return nil, err
 	}
 	if meta.Key != key {
@@ -138,13 +163,7 @@ func decodePool(h *poolHeader, body []byte, key string) (*Pool, error) {
 	}
 	p := &Pool{arches: meta.Arches, known: meta.Known, archives: meta.Archives}
 	for i, t := range p.tables() {
-		if raw, err = take(h.counts[i], uint64(t.size)); err != nil {
-			return nil, err
-		}
-		t.set(raw, int(h.counts[i]))
-	}
-	if len(body) > 0 {
-		return nil, errors.New("something follows the last table")
+		t.set(parts[i+1], int(h.parts[i+1].count))
 	}
 	return p, p.check()
 }
@@ -156,7 +175,7 @@ type poolTable struct {
 	set         func(raw []byte, n int)
 }
 
-type poolTables [9]poolTable
+type poolTables [poolParts - 1]poolTable
 
 func (p *Pool) tables() poolTables {
 	return poolTables{
@@ -192,4 +211,5 @@ func tableOf[T any](raw []byte, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), n)
 }
 
-func padding(n int) int { return -n & 7 }
+// align is n, or the next multiple of 8.
+func align(n int) int { return (n + 7) &^ 7 }

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// poolPiece is how much of a pool has a sum of its own, so that several cores
+// poolPiece is how much of a part of a pool has a sum of its own, so that several cores
 // can sum it, each piece while it is still at hand.
 const poolPiece = 64 << 10
 
@@ -23,19 +23,25 @@ const pieceHelpers = 3
 
 func pieceTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// sumPieces returns the SHA-256 of the CRC-32C of each piece of data; ok is false
-// if not all of it could be read: a mapped file may have become shorter, and a
-// disk may fail.
-func sumPieces(data []byte) (sum [sha256.Size]byte, ok bool) {
-	n := (len(data) + poolPiece - 1) / poolPiece
+// sumPieces returns the SHA-256 of the CRC-32C of each piece of each part; ok is
+// false if not all of it could be read: a mapped file may have become shorter, and
+// a disk may fail.
+func sumPieces(parts [][]byte) (sum [sha256.Size]byte, ok bool) {
+	var pieces [][]byte
+	for _, part := range parts {
+		for len(part) > 0 {
+			end := min(poolPiece, len(part))
+			pieces, part = append(pieces, part[:end]), part[end:]
+		}
+	}
+	n := len(pieces)
 	sums, table := make([]byte, 4*n), pieceTable()
 	var next, done atomic.Int64
 	work := func() {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		defer func() { _ = recover() }()
 		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			piece := data[i*poolPiece : min((i+1)*poolPiece, len(data))]
-			binary.BigEndian.PutUint32(sums[4*i:], crc32.Checksum(piece, table))
+			binary.BigEndian.PutUint32(sums[4*i:], crc32.Checksum(pieces[i], table))
 			done.Add(1)
 		}
 	}
@@ -76,6 +82,13 @@ func (p *pieceSum) Write(data []byte) (int, error) {
 	return len(data), p.err
 }
 
+// endPart says that what comes next is another part.
+func (p *pieceSum) endPart() {
+	if p.n > 0 {
+		p.endPiece()
+	}
+}
+
 func (p *pieceSum) endPiece() {
 	p.sums = binary.BigEndian.AppendUint32(p.sums, p.crc)
 	p.crc, p.n = 0, 0
@@ -83,9 +96,7 @@ func (p *pieceSum) endPiece() {
 
 // Close writes the sum. It does not close what is written to.
 func (p *pieceSum) Close() error {
-	if p.n > 0 {
-		p.endPiece()
-	}
+	p.endPart()
 	if p.err == nil {
 		sum := sha256.Sum256(p.sums)
 		_, p.err = p.w.Write(sum[:])

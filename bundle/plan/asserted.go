@@ -179,7 +179,7 @@ func (p *Planner) complete(ctx context.Context, u *universe, arches []string, fo
 	for _, a := range u.archives {
 		infos = append(infos, a.info())
 	}
-	builder, err := aptmirror.NewPoolBuilder(arches[0], arches[1:], append(infos, aptmirror.ArchiveInfo{}), 0)
+	builder, err := aptmirror.NewPoolBuilder(arches[0], arches[1:], append(infos, aptmirror.ArchiveInfo{}), 0, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -157,7 +159,7 @@ func TestPoolIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pools.save(poolKey([]string{"amd64"}, infos, indexes), liar); err != nil {
+	if err := pools.save(poolKey([]string{"amd64"}, infos, indexes), liar, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	only(t, pools)
@@ -203,6 +205,36 @@ func TestPoolWriters(t *testing.T) {
 	only(t, PoolCache{Dir: dir})
 }
 
+// TestPoolWithoutRoom: a pool that its file has no room for is built elsewhere, and
+// one whose indexes are bad leaves no file.
+func TestPoolWithoutRoom(t *testing.T) {
+	a, s := archivetest.New(t), openStore(t)
+	publish(t, a, "1.0")
+	_, want := mustLock(t, planner(t, a, s, PoolCache{}))
+	if os.Getuid() == 0 && runtime.GOOS == "linux" {
+		dir := t.TempDir()
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", dir).CombinedOutput(); err != nil {
+			t.Fatalf("mount: %v\n%s", err, out)
+		}
+		defer exec.Command("umount", dir).Run()
+		pools := PoolCache{Dir: dir}
+		if _, got := mustLock(t, planner(t, a, s, pools)); got != want {
+			t.Error("on a small disk it is another lock")
+		}
+		only(t, pools) // written in the end, it is smaller than its room would have been
+	}
+	pools := PoolCache{Dir: t.TempDir()}
+	p := planner(t, a, s, pools)
+	a.Publish(t, archivetest.Suite{Archive: "debian", Name: "bookworm", Packages: []archivetest.Package{
+		archivetest.Deb("base", "1.0", "Essential: yes\n"), archivetest.Deb("tool", "1.0", "Depends: lib (\n")}})
+	if _, err := lockTool(t, p); err == nil || !strings.Contains(err.Error(), "relation field") {
+		t.Errorf("half a relation: %v", err)
+	}
+	if files, err := pools.Files(); err != nil || len(files) > 0 {
+		t.Errorf("left: %v, %v", files, err)
+	}
+}
+
 // TestPoolsAreBounded: the oldest go, and what a killed writer left an hour ago;
 // what is not ours stays.
 func TestPoolsAreBounded(t *testing.T) {
@@ -213,7 +245,7 @@ func TestPoolsAreBounded(t *testing.T) {
 	c := PoolCache{Dir: t.TempDir()}
 	start := time.Now().Add(-time.Hour)
 	for i := range 12 {
-		if err := c.save(fmt.Sprint(i), pool); err != nil {
+		if err := c.save(fmt.Sprint(i), pool, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		at := start.Add(time.Duration(i) * time.Second)
@@ -230,7 +262,7 @@ func TestPoolsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.save("12", pool); err != nil {
+	if err := c.save("12", pool, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 13 {

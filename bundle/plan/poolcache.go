@@ -77,28 +77,47 @@ func (c PoolCache) open(key string) (*aptmirror.Pool, bool) {
 	return pool, err == nil
 }
 
-// save keeps a pool. It does not sync: what a power cut spoils is made anew.
-func (c PoolCache) save(key string, pool *aptmirror.Pool) error {
+// create makes a file for a pool on its way in.
+func (c PoolCache) create() (*os.File, error) {
+	if c.Dir == "" {
+		return nil, fs.ErrNotExist
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(c.Dir, "*"+newSuffix)
+}
+
+// save keeps a pool that b has built in the memory of file, or elsewhere. It does
+// not sync: what a power cut spoils is made anew.
+func (c PoolCache) save(key string, pool *aptmirror.Pool, b *aptmirror.PoolBuilder, file *poolFile) error {
 	if c.Dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("keeping what the indexes say: %w", err)
-	}
 	key = c.key(key)
-	f, err := os.CreateTemp(c.Dir, "*"+newSuffix)
-	if err != nil {
-		return fmt.Errorf("keeping what the indexes say: %w", err)
-	}
-	err = errors.Join(aptmirror.WritePool(f, pool, key), f.Close())
+	name, err := c.write(key, pool, b, file)
 	if err == nil {
-		err = os.Rename(f.Name(), c.file(key))
+		err = os.Rename(name, c.file(key))
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		if name != "" {
+			os.Remove(name)
+		}
 		return fmt.Errorf("keeping what the indexes say: %w", err)
 	}
 	return c.trim()
+}
+
+// write puts a pool into a file on its way in, and returns its name.
+func (c PoolCache) write(key string, pool *aptmirror.Pool, b *aptmirror.PoolBuilder, file *poolFile) (name string, err error) {
+	if ok, err := file.seal(b, pool, key); ok || err != nil {
+		return file.file.Name(), err
+	}
+	f, err := c.create()
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), errors.Join(aptmirror.WritePool(f, pool, key), f.Close())
 }
 
 // trim removes the oldest pools beyond maxPools, and what killed writers left.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -62,7 +63,7 @@ func (p *Planner) indexes(ctx context.Context, archives []part, arches []string)
 	return all, nil
 }
 
-// pool takes the pool of some indexes out of the cache, or else reads them.
+// pool takes the pool of some indexes out of the cache, or else builds it there.
 func (p *Planner) pool(ctx context.Context, archives []part, arches []string, indexes []index) (*aptmirror.Pool, error) {
 	var infos []aptmirror.ArchiveInfo
 	for _, a := range archives {
@@ -72,33 +73,29 @@ func (p *Planner) pool(ctx context.Context, archives []part, arches []string, in
 	if pool, ok := p.Pools.open(key); ok {
 		return pool, nil
 	}
-	pool, err := p.build(ctx, arches, infos, indexes)
-	if err != nil {
-		return nil, err
-	}
-	p.saving.Go(func() error { return p.Pools.save(key, pool) })
-	return pool, nil
-}
-
-// build reads indexes one after the other into a pool, while the next one is
-// already being decoded.
-func (p *Planner) build(ctx context.Context, arches []string, infos []aptmirror.ArchiveInfo, indexes []index) (*aptmirror.Pool, error) {
 	plain := int64(0)
 	for _, x := range indexes {
 		b, _ := x.release.Plain(x.Path)
 		plain += b.Size
 	}
-	builder, err := aptmirror.NewPoolBuilder(arches[0], arches[1:], infos, plain)
+	file := p.Pools.make(aptmirror.PoolRoom(plain))
+	builder, err := aptmirror.NewPoolBuilder(arches[0], arches[1:], infos, plain, file.memory())
 	if err == nil {
 		err = p.read(ctx, builder, indexes)
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, file.drop())
 	}
-	return builder.Build()
+	pool, err := builder.Build()
+	if err != nil {
+		return nil, errors.Join(err, file.drop())
+	}
+	p.saving.Go(func() error { return p.Pools.save(key, pool, builder, file) })
+	return pool, nil
 }
 
-// read reads indexes into a pool.
+// read reads indexes one after the other into a pool, while the next one is
+// already being decoded.
 func (p *Planner) read(ctx context.Context, builder *aptmirror.PoolBuilder, indexes []index) error {
 	ahead := func(i int) *readAhead {
 		if i == len(indexes) {
