@@ -32,6 +32,7 @@ type crossing struct {
 	env    []string
 	umask  string       // of the satchels; that of the tests if it is ""
 	pids   map[int]bool // of the satchels that were started
+	judge  *jsonJudge   // of what real runs print with --json
 
 	took time.Duration // by the last one
 	peak int64         // of its own memory, in bytes, as often as it was looked at
@@ -83,7 +84,24 @@ func TestCrossing(t *testing.T) {
 		})
 	}
 	all.Wait()
+	t.Run("json", c.json)
 	t.Run("overheads", c.overheads) // measures, and wants to be alone
+}
+
+// json asks the validator about what the runs of all parts have printed.
+func (c *crossing) json(t *testing.T) {
+	for _, schema := range []string{"run", "twice"} {
+		if c.judge.seen[schema] == 0 {
+			t.Errorf("nothing was printed that %s.schema.json is about: which parts ran?", schema)
+		}
+	}
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad := c.judge.ask(t, docs); bad != "" {
+		t.Errorf("the schemas do not allow it:\n%s", bad)
+	}
 }
 
 // part is one of TestCrossing's.
@@ -116,6 +134,7 @@ func (c *crossing) engine(t *testing.T, engine string) {
 // bundles and descriptors.
 func (c *crossing) beside(t *testing.T) *crossing {
 	other := newCrossing(t)
+	other.judge = c.judge
 	if out, err := exec.Command("cp", "-a", c.dir+"/.", other.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -136,7 +155,7 @@ func newCrossing(t *testing.T) *crossing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crossing{dir: t.TempDir(), binary: self, pids: map[int]bool{}}
+	c := &crossing{dir: t.TempDir(), binary: self, pids: map[int]bool{}, judge: newJSONJudge(t)}
 	c.cache = filepath.Join(c.dir, "cache")
 	if err := os.Chmod(c.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -257,6 +276,7 @@ func (c *crossing) build(t *testing.T, engine, bundle, only, out string, more ..
 		if err := json.Unmarshal([]byte(text), &built); err != nil || len(built) != 1 {
 			t.Fatalf("reading what run printed: %v\n%s", err, text)
 		}
+		c.judge.add(t, "run", fmt.Sprintf("satchel %q", args), text)
 	}
 	return built, code, story
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"satchel/aptmirror/archivetest"
@@ -29,9 +30,10 @@ for line in sys.stdin:
         print(name + ": " + "/".join(map(str, e.absolute_path)) + ": " + e.message[:300])
 `
 
-// jsonJudge collects what --json printed.
+// jsonJudge collects what --json printed; several tests may hand it over at once.
 type jsonJudge struct {
 	dir   string
+	mu    sync.Mutex
 	lines strings.Builder
 	seen  map[string]int // by schema
 }
@@ -43,8 +45,10 @@ func newJSONJudge(t *testing.T) *jsonJudge {
 // add notes a document that a schema of docs must allow.
 func (j *jsonJudge) add(t *testing.T, schema, name, text string) {
 	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.seen[schema]++
-	file := filepath.Join(j.dir, fmt.Sprint(len(j.seen), "-", j.seen[schema], schema))
+	file := filepath.Join(j.dir, fmt.Sprint(schema, "-", j.seen[schema]))
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

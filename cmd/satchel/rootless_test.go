@@ -50,6 +50,7 @@ func (c *crossing) rootless(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &built); err != nil || len(built) != 1 {
 		t.Fatalf("reading what run printed: %v\n%s", err, text)
 	}
+	c.judge.add(t, "run", "run by a user", text)
 	t.Run("shell", func(t *testing.T) { c.rootlessShell(t, dir, command) })
 	var manifest string
 	if b, err := os.ReadFile(filepath.Join(dir, "result", "hello-res.yml")); err == nil {

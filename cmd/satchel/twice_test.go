@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -27,6 +28,7 @@ func (c *crossing) twice(t *testing.T, engine string) {
 		if err := json.Unmarshal([]byte(text), &d); err != nil {
 			t.Fatalf("exit status %d, %v\n%s\n%s", code, err, text, story)
 		}
+		c.judge.add(t, "twice", fmt.Sprintf("satchel %q", args), text)
 		return d, code, story
 	}
 	out := engine + "-varied"
@@ -52,6 +54,8 @@ func (c *crossing) twice(t *testing.T, engine string) {
 	if code != exitDiffer || !strings.Contains(text, "  host: text\n    line 1: another line\n      first   satchel\n      second  elsewhere-2\n") {
 		t.Errorf("compare: exit status %d\n%s", code, text)
 	}
+	text, _, _ = c.satchel(t, nil, "compare", out, out+".second", "--json")
+	c.judge.add(t, "compare", "compare of two results", text)
 	d, code, story = run("steady", engine+"-steady")
 	if code != 0 || d.Answer != runner.TwiceSame || len(d.Built) != 1 || !strings.Contains(story, "varied: host name (satchel, elsewhere-2)\n") {
 		t.Errorf("exit status %d, %+v\n%s", code, d, story)
