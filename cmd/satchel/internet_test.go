@@ -189,7 +189,7 @@ func (n *internet) satchel(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	if slices.Contains([]string{"lock", "gather"}, args[0]) {
 		args = append(args, "--archive-keyring=archive.gpg", "--apt-sources=apt")
-		if args[0] == "lock" {
+		if args[0] == "lock" && !slices.Contains(args, "--from-assert") {
 			args = append(args, "--base-packages=base")
 		}
 	}

@@ -173,12 +173,22 @@ func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
 // output of the given hash, and older files of a cache and noise in its list:
 // assertof LOCK RELEASE DIGIT OUT.
 func cmdAssertOf(ts *testscript.TestScript, neg bool, args []string) {
-	lock, err := manifest.ParseLock(args[0], []byte(ts.ReadFile(args[0])))
+	text, err := assertOf([]byte(ts.ReadFile(args[0])), args[1], args[2])
 	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
+}
+
+func assertOf(lockText []byte, release, digit string) ([]byte, error) {
+	lock, err := manifest.ParseLock("lock", lockText)
+	if err != nil {
+		return nil, err
+	}
 	d := lock.Descriptors[0]
-	sum, err := manifest.ParseDigest(strings.Repeat(args[2], 64))
-	ts.Check(err)
-	r := manifest.Result{Name: d.Name, Release: args[1], Type: "build", Out: []manifest.FileSum{{SHA256: sum, Path: "out.txt"}},
+	sum, err := manifest.ParseDigest(strings.Repeat(digit, 64))
+	if err != nil {
+		return nil, err
+	}
+	r := manifest.Result{Name: d.Name, Release: release, Type: "build", Out: []manifest.FileSum{{SHA256: sum, Path: "out.txt"}},
 		In: manifest.Inputs{Descriptor: manifest.FileSum{SHA256: d.SHA256, Path: d.Name + "-desc.yml"}}}
 	for _, f := range d.Files {
 		r.In.Files = append(r.In.Files, manifest.FileSum{SHA256: f.SHA256, Path: f.Name})
@@ -196,9 +206,7 @@ func cmdAssertOf(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		r.Base = append(r.Base, b)
 	}
-	text, err := r.Marshal()
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
+	return r.Marshal()
 }
 
 // cmdFlip changes one bit: flip FILE OFFSET OUT; a negative offset counts from the end.
