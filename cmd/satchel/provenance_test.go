@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,6 +213,17 @@ func TestVerifyProvenance(t *testing.T) {
 		verify(exitNotVerified, file, "--keyring", other)
 		verify(exitNotVerified, file, append(ring, "--threshold", "2")...)
 		verify(exitDone, file, "--unsigned")
+		for namespace, want := range map[string]int{"satchel-provenance": exitDone, "satchel-*": exitDone, "satchel-bundle": exitNotVerified, "satchel-assert": exitNotVerified} {
+			allowed := filepath.Join(keys, "allowed")
+			public, err := os.ReadFile(filepath.Join(keys, k+".pub"))
+			if err == nil {
+				err = os.WriteFile(allowed, []byte(fmt.Sprintf("alice namespaces=%q %s", namespace, public)), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			verify(want, file, "--keyring", allowed)
+		}
 		if got := verify(exitDone, file, append(ring, "--json")...); !strings.Contains(got, `"here": "absent"`) {
 			t.Errorf("%s: got %s", k, got)
 		}
