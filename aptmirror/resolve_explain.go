@@ -15,6 +15,7 @@ func (s *solver) explainBroken(asked []int32) error {
 		kept := st.install >= 0 && (slot.essential || slot.important || slot.hold)
 		if st.best() >= 0 && (kept || slices.Contains(asked, t)) {
 			e.wanted = append(e.wanted, st)
+			e.excludes = append(e.excludes, negatives(s.relations(st.best())))
 		}
 	}
 	var reasons []Reason
@@ -66,7 +67,19 @@ type explainer struct {
 	told  int // reasons that have been put into words
 	// wanted stays whatever happens: what was asked for, and what of the base a
 	// run does not remove.
-	wanted []*slotState
+	wanted   []*slotState
+	excludes [][]link // what each of wanted excludes
+}
+
+// negatives lists what Conflicts and Breaks there are.
+func negatives(all []link) []link {
+	var list []link
+	for i := range all {
+		if all[i].negative() {
+			list = append(list, all[i])
+		}
+	}
+	return list
 }
 
 // verdict is what is known of a slot.
@@ -206,15 +219,14 @@ func (e *explainer) enemies(l *link) []Reason {
 func (e *explainer) excludedBy(t, v int32) []Reason {
 	p := e.pool
 	var reasons []Reason
-	for _, st := range e.wanted {
-		w := st.best()
+	for n, st := range e.wanted {
 		if st.slot == t {
 			continue
 		}
-		list := e.relations(w)
+		list := e.excludes[n]
 		for i := range list {
-			if l := &list[i]; l.negative() && e.hits(l, t, v) {
-				reasons = append(reasons, Reason{Text: fmt.Sprintf("%s %s is wanted too, and %s %s", p.label(st.slot), p.text(w),
+			if l := &list[i]; e.hits(l, t, v) {
+				reasons = append(reasons, Reason{Text: fmt.Sprintf("%s %s is wanted too, and %s %s", p.label(st.slot), p.text(st.best()),
 					l.kind, groupText(p, list[i:i+1]))})
 				break
 			}

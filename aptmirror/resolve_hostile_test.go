@@ -30,15 +30,11 @@ func hostileArchives() map[string]func() (archive, wishes string) {
 		"a chain of 10,000 that breaks at its end": func() (string, string) {
 			return each(10000, func(i int) string { return fmt.Sprintf("P: p%d\nD: p%d", i, i+1) }), "p0"
 		},
-		"10,000 alternatives, none of them there": func() (string, string) {
-			return "P: a\nD: " + names(10000, "p%d", " | "), "a"
-		},
+		"10,000 alternatives, none of them there": func() (string, string) { return manyAlternatives(10000, false) },
 		"10,000 alternatives, the last of them there": func() (string, string) {
 			return "P: a\nD: " + names(10000, "p%d", " | ") + " | b\n\nP: b", "a"
 		},
-		"10,000 alternatives, all there and none installable": func() (string, string) {
-			return "P: a\nD: " + names(10000, "p%d", " | ") + "\n\n" + each(10000, func(i int) string { return fmt.Sprintf("P: p%d\nD: none", i) }), "a"
-		},
+		"10,000 alternatives, all there and none installable": func() (string, string) { return manyAlternatives(10000, true) },
 		"a ladder of 2,000 pairs, broken at its end": func() (string, string) { // 2^2,000 ways
 			return each(2000, func(i int) string {
 				return fmt.Sprintf("P: a%d\nD: a%d | b%d\n\nP: b%d\nD: a%d | b%d", i, i+1, i+1, i, i+1, i+1)
@@ -61,6 +57,42 @@ func hostileArchives() map[string]func() (archive, wishes string) {
 		"10,000 versions of one package": func() (string, string) {
 			return "P: a\nD: b (<< 1)\n\n" + each(10000, func(i int) string { return fmt.Sprintf("P: b %d\nD: b (= %d)", i+1, i) }), "a"
 		},
+	}
+}
+
+// manyAlternatives: a depends on any of n, which are not there, or want what is not.
+func manyAlternatives(n int, there bool) (archive, wishes string) {
+	var group, rest strings.Builder
+	group.WriteString("P: a\nD: p0")
+	for i := range n {
+		if i > 0 {
+			fmt.Fprintf(&group, " | p%d", i)
+		}
+		if there {
+			fmt.Fprintf(&rest, "\n\nP: p%d\nD: none", i)
+		}
+	}
+	return group.String() + rest.String(), "a"
+}
+
+// TestManyAlternatives: what 60,000 alternatives cost grows as their number does.
+// If each were weighed by looking at all, it would take minutes.
+func TestManyAlternatives(t *testing.T) {
+	for _, there := range []bool{false, true} {
+		archive, wishes := manyAlternatives(60000, there)
+		pool, err := NewPool("amd64", nil, miniSuites, miniPackages(t, archive))
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, err = Resolve(pool, Plan{Steps: []Step{{Wishes: []string{wishes}}}})
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		var no *Unresolvable
+		if !errors.As(err, &no) {
+			t.Errorf("there is an answer, or another error: %v", err)
+		}
 	}
 }
 

@@ -16,8 +16,10 @@ type solver struct {
 	states []*slotState
 	slab   []slotState
 	clock  int32
-	links  map[int32][]link // by version: critical relations
-	soft   map[int32][]link // by version: Recommends and Suggests
+	edits  int                    // of states, which is all that a relation's holding rests on
+	long   map[longGroup]longSeen // what is known of long groups of alternatives
+	links  map[int32][]link       // by version: critical relations
+	soft   map[int32][]link       // by version: Recommends and Suggests
 
 	installed []int32            // slots with a current version, ascending
 	bySource  map[string][]int32 // the same, by source package; built when asked for
@@ -58,7 +60,7 @@ type moment struct {
 // newSolver starts a run on top of what is installed.
 func newSolver(p *Pool, y policy, current map[int32]int32, installed []int32, auto map[int32]bool) *solver {
 	s := &solver{pool: p, policy: y, index: make([]int32, len(p.slots)),
-		states: make([]*slotState, 0, 1024), links: make(map[int32][]link), soft: make(map[int32][]link), auto: auto}
+		states: make([]*slotState, 0, 1024), long: make(map[longGroup]longSeen), links: make(map[int32][]link), soft: make(map[int32][]link), auto: auto}
 	s.installed = installed
 	for _, t := range installed {
 		s.touch(t, current[t])
@@ -106,6 +108,7 @@ func (s *solver) compare(candidate, current int32) int8 {
 // set changes what a slot will have, and what it could have. Others see it from
 // the next refresh of their relations on.
 func (s *solver) set(t, install, candidate int32) {
+	s.edits++
 	st := s.at(t)
 	if len(st.past) == 0 {
 		st.past = append(st.past, moment{-1, st.install, st.candidate})
@@ -122,6 +125,7 @@ func (s *solver) set(t, install, candidate int32) {
 // refresh recomputes the relations on a slot and on what it provides.
 func (s *solver) refresh(t int32) {
 	s.clock++
+	s.edits++
 	st := s.at(t)
 	st.refreshed = s.clock
 	current, candidate := st.current, st.candidate
@@ -201,8 +205,38 @@ func (s *solver) pick(t int32, w view, clock int32) int32 {
 // ok tells whether a single relation is fulfilled in a view.
 func (s *solver) ok(l *link, w view) bool { return s.holds(l, w) != l.negative() }
 
-// anyOK tells whether one of the alternatives is fulfilled.
+// longGroup is a group of alternatives, by where it is kept, and a view.
+type longGroup struct {
+	first *link
+	view  view
+}
+
+// longSeen is whether a group was fulfilled, and how many edits there had been.
+type longSeen struct {
+	edits int
+	ok    bool
+}
+
+// maxShort is how many alternatives are quickly looked at again.
+const maxShort = 32
+
+// anyOK tells whether one of the alternatives is fulfilled. The fix-up asks so
+// for each alternative in turn, and most often nothing has changed in between:
+// of a long group, the answer is kept until something does.
 func (s *solver) anyOK(group []link, w view) bool {
+	if len(group) <= maxShort {
+		return s.anyOKNow(group, w)
+	}
+	key := longGroup{&group[0], w}
+	if known, ok := s.long[key]; ok && known.edits == s.edits {
+		return known.ok
+	}
+	seen := longSeen{s.edits, s.anyOKNow(group, w)}
+	s.long[key] = seen
+	return seen.ok
+}
+
+func (s *solver) anyOKNow(group []link, w view) bool {
 	for i := range group {
 		if s.ok(&group[i], w) {
 			return true
