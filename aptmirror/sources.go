@@ -38,11 +38,18 @@ func (s Source) File(name string) (SourceFile, bool) {
 // NoSourceError says that a Sources index lacks what was asked for.
 type NoSourceError struct {
 	Index, Source, Version string
+	File                   string   // "" if any would do
 	Seen                   []string // versions of Source that the index has
 }
 
 func (e *NoSourceError) Error() string {
 	switch {
+	case len(e.Seen) > 0 && e.File != "" && e.Version == "":
+		return fmt.Sprintf("looking for source package %s in %s: no version has a file %s; there is %s",
+			quote(e.Source), e.Index, quote(e.File), strings.Join(e.Seen, ", "))
+	case len(e.Seen) > 0 && e.File != "":
+		return fmt.Sprintf("looking for source package %s in %s: there is no version %s with a file %s; there is %s",
+			quote(e.Source), e.Index, quote(e.Version), quote(e.File), strings.Join(e.Seen, ", "))
 	case len(e.Seen) > 0:
 		return fmt.Sprintf("looking for source package %s in %s: version %s is not there; it has %s",
 			quote(e.Source), e.Index, quote(e.Version), strings.Join(e.Seen, ", "))
@@ -52,15 +59,16 @@ func (e *NoSourceError) Error() string {
 }
 
 // FindSource reads a Sources index, plain, to its end and returns the source
-// package of that name and version; with an empty version, the newest one.
+// package of that name and version that has a file; with an empty version, the
+// newest that has it, and with an empty file, whatever files there are.
 // Files have the SHA-256 of Checksums-Sha256; a source package without it is
 // refused. If there is none, the error is a *NoSourceError. name is for errors
 // only. Memory: one stanza.
-func FindSource(name string, r io.Reader, source, version string) (Source, error) {
+func FindSource(name string, r io.Reader, source, version, file string) (Source, error) {
 	if err := checkPackageName(source); err != nil {
 		return Source{}, fmt.Errorf("looking for a source package: %w", err)
 	}
-	missing := &NoSourceError{Index: name, Source: source, Version: version}
+	missing := &NoSourceError{Index: name, Source: source, Version: version, File: file}
 	var best Source
 	stanzas := NewStanzas(name, r)
 	for {
@@ -80,6 +88,9 @@ func FindSource(name string, r io.Reader, source, version string) (Source, error
 		}
 		if len(missing.Seen) < 20 {
 			missing.Seen = append(missing.Seen, found.Version)
+		}
+		if _, ok := found.File(file); file != "" && !ok {
+			continue
 		}
 		if version != "" && found.Version != version || best.Name != "" && CompareVersions(found.Version, best.Version) <= 0 {
 			continue

@@ -25,12 +25,12 @@ func TestFindSource(t *testing.T) {
 		{Name: "hello_2.10.orig.tar.gz", Path: "pool/main/h/hello/hello_2.10.orig.tar.gz", Blob: manifest.Blob{SHA256: digest(t, sumB), Size: 725946}},
 	}}
 	for _, version := range []string{"", "2.10-3"} {
-		got, err := FindSource("Sources", strings.NewReader(in), "hello", version)
+		got, err := FindSource("Sources", strings.NewReader(in), "hello", version, "")
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("version %q: got %+v, %v", version, got, err)
 		}
 	}
-	if got, err := FindSource("Sources", strings.NewReader(in), "hello", "2.10-2"); err != nil || got.Directory != "pool/older" {
+	if got, err := FindSource("Sources", strings.NewReader(in), "hello", "2.10-2", ""); err != nil || got.Directory != "pool/older" {
 		t.Errorf("an older one: got %+v, %v", got, err)
 	}
 	if f, ok := want.File("hello_2.10.orig.tar.gz"); !ok || f.Blob.Size != 725946 {
@@ -40,15 +40,15 @@ func TestFindSource(t *testing.T) {
 		t.Errorf("File: got %+v", f)
 	}
 	var missing *NoSourceError
-	if _, err := FindSource("Sources", strings.NewReader(in), "hello", "3"); !errors.As(err, &missing) || len(missing.Seen) != 3 {
+	if _, err := FindSource("Sources", strings.NewReader(in), "hello", "3", ""); !errors.As(err, &missing) || len(missing.Seen) != 3 {
 		t.Errorf("no such version: got %v", err)
 	}
-	if _, err := FindSource("Sources", strings.NewReader(in), "goodbye", ""); !errors.As(err, &missing) || len(missing.Seen) != 0 {
+	if _, err := FindSource("Sources", strings.NewReader(in), "goodbye", "", ""); !errors.As(err, &missing) || len(missing.Seen) != 0 {
 		t.Errorf("no such source: got %v", err)
 	}
 	blob := manifest.Blob{SHA256: manifest.Sum([]byte(in)), Size: int64(len(in))}
 	changed := strings.Replace(in, "older", "other", 1)
-	if _, err := FindSource("Sources", blob.Verify(strings.NewReader(changed)), "hello", "2.10-3"); !errors.Is(err, manifest.ErrDigest) {
+	if _, err := FindSource("Sources", blob.Verify(strings.NewReader(changed)), "hello", "2.10-3", ""); !errors.Is(err, manifest.ErrDigest) {
 		t.Errorf("a change behind what is looked for: got %v, want ErrDigest", err)
 	}
 }
@@ -66,12 +66,12 @@ func TestFindSourceRefused(t *testing.T) {
 		{"file twice", sourceStanza("x", "1", "pool", sums+sums), "twice"},
 		{"bad size", sourceStanza("x", "1", "pool", "\n "+sumA+" 0x7 x.dsc"), "no number"},
 	} {
-		got, err := FindSource("Sources", strings.NewReader(c.in), "x", "")
+		got, err := FindSource("Sources", strings.NewReader(c.in), "x", "", "")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Sources") {
 			t.Errorf("%s: got %+v, %v, want %q", c.name, got, err, c.want)
 		}
 	}
-	if _, err := FindSource("Sources", strings.NewReader(""), "../x", ""); err == nil {
+	if _, err := FindSource("Sources", strings.NewReader(""), "../x", "", ""); err == nil {
 		t.Error("a name that is none: no error")
 	}
 }
@@ -80,7 +80,7 @@ func FuzzFindSource(f *testing.F) {
 	f.Add([]byte(sourceStanza("x", "1", "pool/x", "\n "+sumA+" 7 x.dsc")), "x", "")
 	f.Add([]byte(sourceStanza("x", "1", "pool/x", "")), "x", "1")
 	f.Fuzz(func(t *testing.T, data []byte, source, version string) {
-		got, err := FindSource("Sources", bytes.NewReader(data), source, version)
+		got, err := FindSource("Sources", bytes.NewReader(data), source, version, "")
 		if err != nil {
 			return
 		}

@@ -26,7 +26,7 @@ type FileSource struct {
 	SHA256        *Digest `yaml:"sha256,omitempty" json:"sha256,omitempty"`
 	Private       bool    `yaml:"private,omitempty" json:"private,omitempty"`              // may not be redistributed
 	SourcePackage string  `yaml:"source-package,omitempty" json:"sourcePackage,omitempty"` // excludes the others
-	Version       string  `yaml:"version,omitempty" json:"version,omitempty"`              // of SourcePackage; "" is the newest
+	Version       string  `yaml:"version,omitempty" json:"version,omitempty"`              // of SourcePackage; "" is the newest that has the file
 }
 
 // RemoteSource takes the place of a remote's own URL or commit.

@@ -139,6 +139,7 @@ func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, sui
 	if err != nil {
 		return manifest.FilePin{}, err
 	}
+	var tried []error
 	for _, c := range a.pin.Components {
 		if err := p.strengthen(ctx, a, c, "source"); err != nil {
 			return manifest.FilePin{}, err
@@ -147,39 +148,54 @@ func (p *Planner) sourceFileIn(ctx context.Context, pocket aptmirror.Pocket, sui
 		if !ok {
 			continue
 		}
-		f := manifest.ArchiveFile{Path: path, Blob: blob}
-		s, err := p.findSource(ctx, a, f, set)
+		s, err := p.findSource(ctx, a, manifest.ArchiveFile{Path: path, Blob: blob}, name, set)
+		if errors.As(err, new(*aptmirror.NoSourceError)) {
+			tried = append(tried, err)
+			continue
+		}
 		if err != nil {
 			return manifest.FilePin{}, err
 		}
-		for _, file := range s.Files {
-			if file.Name != name {
-				continue
-			}
-			pin := manifest.FilePin{Name: name, Blob: file.Blob, SourcePackage: s.Name, Archive: a.pin.ID(), Path: s.Directory + "/" + name}
-			a.used = true
-			return pin, p.Fetch.Fetch(ctx, p.Store, []fetch.Job{{Name: name, URLs: p.under(a, pin.Path), Blob: pin.Blob}}, p.Progress("files"))
-		}
+		file, _ := s.File(name)
+		pin := manifest.FilePin{Name: name, Blob: file.Blob, SourcePackage: s.Name, Archive: a.pin.ID(), Path: file.Path}
+		a.used = true
+		return pin, p.Fetch.Fetch(ctx, p.Store, []fetch.Job{{Name: name, URLs: p.under(a, pin.Path), Blob: pin.Blob}}, p.Progress("files"))
 	}
-	return manifest.FilePin{}, fmt.Errorf("archive %s has no source package %s with that file", a.pin.ID(), set.SourcePackage)
+	if len(tried) == 0 {
+		return manifest.FilePin{}, fmt.Errorf("archive %s has no index of sources", a.pin.ID())
+	}
+	return manifest.FilePin{}, errors.Join(tried...)
 }
 
-// findSource reads a Sources index, and keeps it pinned only if it has the package.
-func (p *Planner) findSource(ctx context.Context, a *archive, f manifest.ArchiveFile, set manifest.FileSource) (aptmirror.Source, error) {
+// findSource looks into a Sources index, and keeps it pinned only if it has a
+// source package with the file. What an index said once is not read again.
+func (p *Planner) findSource(ctx context.Context, a *archive, f manifest.ArchiveFile, name string, set manifest.FileSource) (aptmirror.Source, error) {
 	before := slices.Clone(a.pin.Indexes)
 	files := []manifest.ArchiveFile{f}
 	if err := p.fetchIndexes(ctx, a, files); err != nil {
 		return aptmirror.Source{}, err
 	}
 	x := index{archive: a, ArchiveFile: files[0]}
+	key := sourceKey(x, set.SourcePackage, set.Version, name)
+	s, known, err := p.Pools.knownSource(key)
+	if !known {
+		if s, err = p.readSource(x, name, set); err == nil || errors.As(err, new(*aptmirror.NoSourceError)) {
+			if e := p.Pools.keepSource(key, s, err); e != nil {
+				p.Story(e.Error()) // it is slower without, and no worse
+			}
+		}
+	}
+	if err != nil {
+		a.pin.Indexes = before
+	}
+	return s, err
+}
+
+func (p *Planner) readSource(x index, name string, set manifest.FileSource) (aptmirror.Source, error) {
 	text, err := p.open(x)
 	if err != nil {
 		return aptmirror.Source{}, err
 	}
 	defer text.Close()
-	s, err := aptmirror.FindSource(x.name(), text, set.SourcePackage, set.Version)
-	if err != nil {
-		a.pin.Indexes = before
-	}
-	return s, err
+	return aptmirror.FindSource(x.name(), text, set.SourcePackage, set.Version, name)
 }

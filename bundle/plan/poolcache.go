@@ -21,6 +21,7 @@ import (
 //	DIR/0123….pool    named by the SHA-256 of what it was made of
 //	DIR/….new         on its way in
 //
+// and beside them what sources were asked for, see sourcecache.go.
 // A file that is missing, damaged, of another program or made of something else
 // is as good as none: the indexes are read again, and it is replaced. Any
 // number of processes may use one folder. The zero PoolCache keeps nothing.
@@ -120,27 +121,27 @@ func (c PoolCache) write(key string, pool *aptmirror.Pool, b *aptmirror.PoolBuil
 	return f.Name(), errors.Join(aptmirror.WritePool(f, pool, key), f.Close())
 }
 
-// trim removes the oldest pools beyond maxPools, and what killed writers left.
+// trim removes the oldest files beyond the most of their kind, and what killed
+// writers left.
 func (c PoolCache) trim() error {
 	all, err := c.Files()
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	pools := 0
+	kinds := map[string]int{}
 	for _, f := range all {
-		if f.Whole {
-			pools++
-		}
+		kinds[filepath.Ext(f.Name)]++
 	}
 	var errs []error
 	newest := all[len(all)-1].Made
 	for _, f := range all {
+		kind := filepath.Ext(f.Name)
 		switch {
 		case !f.Whole && newest.Sub(f.Made) > abandonedIn:
 			errs = append(errs, c.Remove(f))
-		case f.Whole && pools > maxPools:
+		case f.Whole && kinds[kind] > f.most():
 			errs = append(errs, c.Remove(f))
-			pools--
+			kinds[kind]--
 		}
 	}
 	return errors.Join(errs...)
@@ -167,8 +168,8 @@ func (c PoolCache) Files() ([]CachedFile, error) {
 	var all []CachedFile
 	for _, e := range entries {
 		fi, err := e.Info()
-		if ext := filepath.Ext(e.Name()); err == nil && fi.Mode().IsRegular() && (ext == poolSuffix || ext == newSuffix) {
-			all = append(all, CachedFile{e.Name(), fi.Size(), fi.ModTime(), ext == poolSuffix})
+		if ext := filepath.Ext(e.Name()); err == nil && fi.Mode().IsRegular() && slices.Contains([]string{poolSuffix, sourceSuffix, newSuffix}, ext) {
+			all = append(all, CachedFile{e.Name(), fi.Size(), fi.ModTime(), ext != newSuffix})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b CachedFile) int { return a.Made.Compare(b.Made) })
