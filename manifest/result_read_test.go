@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -272,6 +273,30 @@ func TestReadingAgainstRuby(t *testing.T) {
 	}
 	if read < 700 {
 		t.Errorf("only %d documents were read by both", read)
+	}
+}
+
+// TestCorpusAgainstRuby: every text of the real asserts is what Ruby reads.
+func TestCorpusAgainstRuby(t *testing.T) {
+	docs := map[string]string{}
+	for name, data := range corpus(t, "asserts", filepath.Join("*", "*", "*.assert")) {
+		docs[strings.ReplaceAll(name, string(filepath.Separator), " ")] = string(data)
+	}
+	read := askRuby(t, docs)
+	if len(read) != len(docs) {
+		t.Errorf("Ruby reads %d of %d", len(read), len(docs))
+	}
+	for name, want := range read {
+		got, err := texts([]byte(docs[name]))
+		for k, text := range want {
+			if got[k] == "" && text == "" { // an empty list, or none
+				delete(got, k)
+				delete(want, k)
+			}
+		}
+		if err != nil || !maps.Equal(got, want) || len(want) < 3 {
+			t.Errorf("%s: %v, we read %d texts, Ruby %d, and they are not the same", name, err, len(got), len(want))
+		}
 	}
 }
 
