@@ -21,7 +21,8 @@ import (
 // the program's first instruction, and rewrites what clock_gettime answers from then on.
 
 // onDay runs satchel as if it were day, and returns the exit code and what it said.
-// Threads and children live on that day, too. The day goes on as ours does.
+// All its threads live on that day, and children that ask as they do (gpg asks otherwise).
+// The day goes on as ours does.
 func onDay(t *testing.T, day time.Time, dir string, env []string, args ...string) (code int, out string) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "out")
