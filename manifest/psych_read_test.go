@@ -108,6 +108,27 @@ func TestPsychNode(t *testing.T) {
 	}
 }
 
+// TestPsychNodeOfLines puts lines together at random that are each nearly what it knows.
+func TestPsychNodeOfLines(t *testing.T) {
+	lines := []string{"- a: |", "- b: |-", "- c: !omap", "- d: !!omap ", "- e: 'x", "- f: ! 'x", "- g: 1.0", "- h:", "- i: \"\"", "- j: 'x'", "- k: |+", "- l: >", "- m: | # x", "- n: x # y", "- o:x", "- p : x",
+		"- - q", "- r: 'x' y", "- s: null", "- t: ~", "- y: yes", "- <<: x", "  - a: |", "  - b: x", "    - c: x", "    - d: |-", " - e: x", "    x", "    y: z", "      x  y", "  x", "x", "", "", "", "  ", "    ", "'", "  '", "    y'", "    y''", "    # x", "# x",
+		"...", "---", "    ---", "    - x", "?", "- {}", "- u: []", "- v: !str x", "- w: &x y", "- z: *x", "    'x'", "    %x"}
+	r := rand.New(rand.NewPCG(11, 12))
+	known := 0
+	for range 60000 {
+		text := "--- !omap\n"
+		for range 1 + r.IntN(8) {
+			text += lines[r.IntN(len(lines))] + "\n"
+		}
+		if sure(t, []byte(text)) {
+			known++
+		}
+	}
+	if known < 500 {
+		t.Errorf("it was sure of %d", known)
+	}
+}
+
 // TestPsychNodeOfCorpus: it reads each of the real asserts, else they are slow.
 func TestPsychNodeOfCorpus(t *testing.T) {
 	for name, data := range corpus(t, "asserts", filepath.Join("*", "*", "*.assert")) {
