@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,6 +87,62 @@ func TestSuitesAgainstDistroInfo(t *testing.T) {
 		if seen < len(names)-3 {
 			t.Errorf("%s: of %d suites %d were compared", distro, len(names), seen)
 		}
+	}
+}
+
+// keysByName are the archive keys that Debian's keyrings have, by the suite that
+// each one's own name tells; gpg reads them.
+func keysByName(t *testing.T) map[string][]string {
+	t.Helper()
+	gpg, err := exec.LookPath("gpg")
+	if err != nil {
+		need(t, "gpg")
+	}
+	all := map[string][]string{}
+	for _, name := range []string{"debian-archive-keyring.gpg", "debian-archive-removed-keys.gpg"} {
+		out, err := exec.Command(gpg, "--homedir", t.TempDir(), "--with-colons", "--show-keys", "/usr/share/keyrings/"+name).Output()
+		if err != nil {
+			need(t, name)
+		}
+		print := ""
+		for line := range strings.Lines(string(out)) {
+			f := strings.Split(line, ":")
+			switch {
+			case f[0] == "pub":
+				print = ""
+			case f[0] == "fpr" && print == "":
+				print = f[9]
+			case f[0] == "uid" && !strings.Contains(f[9], "Volatile"): // an archive that is no more
+				for _, suite := range SuiteNames("debian") {
+					if said := strings.ToLower(f[9]); strings.Contains(said, "/"+suite+")") || strings.HasPrefix(said, suite+" stable") {
+						all[suite] = append(all[suite], print)
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// TestSuiteKeysByName: the keys of a suite are those that call themselves its
+// own, or that of the suite before or after it; all of them, and no others.
+func TestSuiteKeysByName(t *testing.T) {
+	own := keysByName(t)
+	names := SuiteNames("debian")
+	for i, name := range names {
+		var want []string
+		if len(own[name]) > 0 {
+			for _, near := range names[max(0, i-1):min(len(names), i+2)] {
+				want = append(want, own[near]...)
+			}
+		}
+		slices.Sort(want)
+		if got := debianKeys(name); !slices.Equal(got, want) {
+			t.Errorf("%s: the table has %v, Debian's keyrings %v", name, got, want)
+		}
+	}
+	if len(own) < 8 {
+		t.Errorf("the keyrings name the suites %v", own)
 	}
 }
 
