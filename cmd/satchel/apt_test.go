@@ -91,8 +91,10 @@ func (c *crossing) apt(t *testing.T) {
 
 // aptAgrees: an apt that knows nothing but what a bundle has takes every package
 // of its lock with the hash that the archive signed; and refuses all if a
-// package, an index or a release file is another, or the key is.
-func (c *crossing) aptAgrees(t *testing.T, bundle string) {
+// package, an index or a release file is another, or the key is. Sources get an
+// option, and apt is allowed more, if old archives ask for it. It returns what apt
+// said to the sound bundle.
+func (c *crossing) aptAgrees(t *testing.T, bundle, option string, allowed ...string) string {
 	t.Helper()
 	dir := c.layOut(t, bundle)
 	text, err := os.ReadFile(filepath.Join(dir, "lock.json"))
@@ -104,27 +106,31 @@ func (c *crossing) aptAgrees(t *testing.T, bundle string) {
 	if err != nil || err2 != nil {
 		t.Fatal(err, err2)
 	}
-	install := []string{"install", "--yes", "--download-only"}
-	var foreign []string
+	text = bytes.ReplaceAll(sources, []byte("check-valid-until=no"), []byte("check-valid-until=no "+option))
+	var foreign, wishes []string
 	for _, p := range lock.Targets[0].Packages {
 		name := p.Name
 		if p.Architecture != "all" && p.Architecture != "amd64" {
 			name += ":" + p.Architecture
 			foreign = append(foreign, p.Architecture)
 		}
-		install = append(install, name+"="+p.Version)
+		wishes = append(wishes, name+"="+p.Version)
 	}
-	ask := func() (string, error) {
-		apt := archivetest.NewApt(t, string(sources), foreign...)
+	ask := func(allowed ...string) (string, error) {
+		apt := archivetest.NewApt(t, string(text), foreign...)
 		apt.Wrap = offline()
-		out, err := apt.Run("apt-get", "update")
+		out, err := apt.Run("apt-get", append([]string{"update"}, allowed...)...)
 		if err == nil {
-			out, err = apt.Run("apt-get", install...)
+			out, err = apt.Run("apt-get", slices.Concat([]string{"install", "--yes", "--download-only"}, allowed, wishes)...)
 		}
 		return out, err
 	}
-	if out, err := ask(); err != nil {
-		t.Errorf("apt does not take the bundle: %v\n%s", err, out)
+	said, err := ask(allowed...)
+	if err != nil {
+		t.Errorf("apt does not take the bundle: %v\n%s", err, said)
+	}
+	if out, err := ask(); err == nil && len(allowed) > 0 {
+		t.Errorf("apt takes the bundle with nothing allowed, too:\n%s", out)
 	}
 	first := lock.Archives[0]
 	top := filepath.Join(dir, "apt", first.Name)
@@ -146,11 +152,12 @@ func (c *crossing) aptAgrees(t *testing.T, bundle string) {
 		if err := os.WriteFile(name, other, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := ask(); err == nil {
+		if out, err := ask(allowed...); err == nil {
 			t.Errorf("apt takes the bundle with another %s:\n%s", name, out)
 		}
 		if err := os.WriteFile(name, sound, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return said
 }

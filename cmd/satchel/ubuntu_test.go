@@ -86,7 +86,7 @@ func (c *crossing) ubuntu(t *testing.T) {
 			online := *c
 			online.env = append(slices.Clone(c.env), "http_proxy="+world.URL, "https_proxy="+world.URL)
 			r.cross(t, &online)
-			c.aptAgrees(t, r.name+".satchel")
+			c.aptAgrees(t, r.name+".satchel", "")
 			for _, asked := range world.Asked()[before:] {
 				if host, _, _ := strings.Cut(asked, "/"); host != "archive.ubuntu.com" && host != "security.ubuntu.com" && (r.port == "" || host != "ports.ubuntu.com") {
 					t.Errorf("asked for %s", asked)
