@@ -17,8 +17,8 @@ import (
 
 // TestCorpusFromAssert asks for each real build again, where nobody has anything any
 // more: no archive answers, so it ends with the list of what is missing, soon, and
-// writes no lock. The descriptors are small ones in the real ones' place; what is
-// read, down to its last line of noise, is what people signed.
+// writes no lock. Without SATCHEL_FULL it is every fifth. The descriptors are small ones
+// in the real ones' place; what is read, down to its last line of noise, is what people signed.
 func TestCorpusFromAssert(t *testing.T) {
 	dir := corpus()
 	if dir == "" {
@@ -33,9 +33,12 @@ func TestCorpusFromAssert(t *testing.T) {
 	start := time.Now()
 	work := t.TempDir()
 	for i, file := range files {
+		if i%5 != 0 && os.Getenv("SATCHEL_FULL") == "" {
+			continue // each takes a second; TestCorpus reads them all
+		}
 		nobodyHas(t, filepath.Join(work, fmt.Sprint(i)), file, empty.URL, i%10 == 0)
 	}
-	t.Logf("%d asserts: %v", len(files), time.Since(start))
+	t.Logf("asserts with an archive that has nothing: %v", time.Since(start))
 	t.Run("no answer", func(t *testing.T) {
 		if os.Getenv("SATCHEL_FULL") == "" {
 			t.Skip("hosts that do not answer are asked with patience: set SATCHEL_FULL=1")
