@@ -33,6 +33,9 @@ func (d Dependency) String() string {
 	return s
 }
 
+// Accepts tells whether a version is within the bound.
+func (d Dependency) Accepts(version string) bool { return operatorOf(d.Op).accepts(version, d.Version) }
+
 // ParseDepends reads a relation field of a binary package: groups in the order
 // of the field, each with its alternatives in order. A trailing comma is taken,
 // as apt does; everything else that the grammar does not know (source-only

@@ -9,9 +9,10 @@ import (
 // Unresolvable is the error of a plan that has no answer: a tree of reasons.
 type Unresolvable struct {
 	Reasons []Reason
-	// Unknown are the names that would be needed and no archive has, sorted, as
-	// far as the reasons speak of them. Another archive may have them.
-	Unknown []string
+	// Lacking is what would be needed and no archive has, by name, or not in a
+	// version that would do, as far as the reasons speak of it: names and bounds,
+	// sorted. Another archive may have it.
+	Lacking []Dependency
 }
 
 // Reason is one sentence, and what it rests on.
@@ -45,8 +46,8 @@ func (r Reason) append(lines []string, depth int) []string {
 
 // unresolvable is the error of a run.
 func (s *solver) unresolvable(reasons []Reason) error {
-	slices.Sort(s.unknown)
-	return &Unresolvable{Reasons: reasons, Unknown: slices.Compact(s.unknown)}
+	slices.SortFunc(s.lacking, func(a, b Dependency) int { return strings.Compare(a.String(), b.String()) })
+	return &Unresolvable{Reasons: reasons, Lacking: slices.Compact(s.lacking)}
 }
 
 // noCandidate is the reason for a name that cannot be chosen: a virtual package
@@ -73,13 +74,15 @@ func (s *solver) noCandidate(t int32) Reason {
 	if p.slots[t].versions >= 0 {
 		return Reason{Text: p.label(t) + " has no version that may be installed", Because: []Reason{{Text: s.versionsSeen(t)}}}
 	}
-	return s.absent(p.label(t))
+	return s.absent(p.label(t), Dependency{})
 }
 
 func (s *solver) noVersion(t int32, bound string, byRelease bool) Reason {
 	what := "version"
 	if byRelease {
 		what = "suite"
+	} else {
+		s.lack(s.pool.label(t), Dependency{Op: "=", Version: bound})
 	}
 	return Reason{Text: fmt.Sprintf("%s has nothing of %s %q", s.pool.label(t), what, bound), Because: []Reason{{Text: s.versionsSeen(t)}}}
 }

@@ -8,7 +8,7 @@ import (
 
 // absent is the reason for a package that no archive has for its architecture:
 // for which one it is there, or what is called nearly so.
-func (s *solver) absent(label string) Reason {
+func (s *solver) absent(label string, bound Dependency) Reason {
 	p := s.pool
 	r := Reason{Text: fmt.Sprintf("no package %q in %s", label, p.archiveNames())}
 	base, _, _ := cutLast(label)
@@ -22,13 +22,24 @@ func (s *solver) absent(label string) Reason {
 	if len(r.Because) > 0 {
 		return r
 	}
-	if s.unknown = append(s.unknown, base); len(s.unknown) > maxReasonLines {
+	if s.lack(label, bound); len(s.lacking) > maxReasonLines {
 		return r
 	}
 	if near := p.near(label); len(near) > 0 {
 		r.Because = append(r.Because, Reason{Text: "near it: " + strings.Join(near, ", ")})
 	}
 	return r
+}
+
+// lack notes what no archive has; bound has no name.
+func (s *solver) lack(label string, bound Dependency) {
+	bound.Name, _, _ = cutLast(label)
+	s.lacking = append(s.lacking, bound)
+}
+
+// bound is that of a relation.
+func (l *link) bound() Dependency {
+	return Dependency{Op: l.op.String(), Version: l.version}
 }
 
 // cannotDo is the reason for a relation that nothing which apt would install
@@ -39,17 +50,18 @@ func (s *solver) cannotDo(l *link) Reason {
 		if by := s.unversioned(l); by != "" {
 			return Reason{Text: fmt.Sprintf("%s is provided, but not in a version that would do: by %s", p.label(l.target), by)}
 		}
-		return s.absent(p.label(l.target))
+		return s.absent(p.label(l.target), l.bound())
 	}
 	r := Reason{Text: s.versionsSeen(l.target)}
 	for v := p.slots[l.target].versions; v >= 0; v = p.versions[v].next {
 		if a := p.archiveOf(v); a >= 0 && l.accepts(p.text(v)) && v != s.at(l.target).best() {
 			where := p.archiveName(a)
-			r.Because = append(r.Because, Reason{Text: fmt.Sprintf("%s %s of %s would do, but apt takes it only if it is asked for: add %s/%s",
-				p.label(l.target), p.text(v), where, p.label(l.target), where)})
-			break
+			r.Because = append(r.Because, Reason{Text: fmt.Sprintf("%s %s of %s would do, but apt takes it only if it is asked for: add %s=%s",
+				p.label(l.target), p.text(v), where, p.label(l.target), p.text(v))})
+			return r
 		}
 	}
+	s.lack(p.label(l.target), l.bound())
 	return r
 }
 

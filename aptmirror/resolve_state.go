@@ -24,7 +24,7 @@ type solver struct {
 	installed []int32            // slots with a current version, ascending
 	bySource  map[string][]int32 // the same, by source package; built when asked for
 	auto      map[int32]bool     // slots that earlier runs chose by themselves
-	unknown   []string           // names that reasons said no archive has
+	lacking   []Dependency       // what reasons said that no archive has
 }
 
 type mode uint8

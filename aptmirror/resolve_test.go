@@ -74,6 +74,7 @@ func TestResolveSmall(t *testing.T) {
 		{name: "no automatic backport", archive: "P: a\n\nP: a 2\nSuite: 1", wishes: "a", want: "+a 1"},
 		{name: "-t", archive: "P: a\n\nP: a 2\nSuite: 1", wishes: "a", release: "backports", want: "+a 2"},
 		{name: "-t nowhere", archive: "P: a", wishes: "a", release: "sid", want: "error"},
+		{name: "as a reason advises", archive: "P: a\nD: b (>= 2)\n\nP: b 1.5\n\nP: b 2.1\nSuite: 1", wishes: "a b=2.1", want: "+a 1 +b 2.1"},
 		{name: "suite", archive: "P: a\nD: b (= 1)\n\nP: b\n\nP: a 2\nD: b (= 2)\nSuite: 1\n\nP: b 2\nSuite: 1", wishes: "a/backports", want: "+a 2 +b 2"},
 		{name: "version", archive: "P: a 2\n\nP: a 1", wishes: "a=1", want: "+a 1"},
 		{name: "foreign helper", archive: "P: a\nA: i386\nD: b\n\nP: b\nM: foreign", wishes: "a:i386", want: "+a:i386 1 +b 1"},
@@ -160,7 +161,7 @@ func TestReasons(t *testing.T) {
 		{"P: autoconf\n\nP: autobahn", "autocnof", "  no package \"autocnof\" in book, backports\n    near it: autoconf"},
 		{"P: a\nD: b (>= 2)\n\nP: b 1.5", "a", "  a 1 depends on b (>= 2)\n    versions of b seen: 1.5 (book)"},
 		{"P: a\nD: b (>= 2)\n\nP: b 1.5\n\nP: b 2.1\nSuite: 1", "a", "  a 1 depends on b (>= 2)\n    versions of b seen: 2.1 (backports), 1.5 (book); apt takes 1.5\n" +
-			"      b 2.1 of backports would do, but apt takes it only if it is asked for: add b/backports"},
+			"      b 2.1 of backports would do, but apt takes it only if it is asked for: add b=2.1"},
 		{"P: a\nD: x\n\nP: x\nC: b\n\nP: b", "a b", "  a 1 depends on x\n    x 1 conflicts with b\n      b 1 is wanted too"},
 		{"P: g\n\nP: gg", "g:i386", "  no package \"g:i386\" in book, backports\n    versions of g seen: 1 (book)"},
 		{"P: a\nD: g\n\nP: g\nA: i386\n\nP: gg", "a", "  a 1 depends on g\n    no package \"g\" in book, backports\n      versions of g:i386 seen: 1 (book)"},

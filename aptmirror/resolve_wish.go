@@ -48,7 +48,7 @@ func (w *wishes) add(wish string) {
 	}
 	slots, pattern := w.slotsOf(name)
 	if len(slots) == 0 {
-		w.errors = append(w.errors, w.absent(name))
+		w.errors = append(w.errors, w.absent(name, Dependency{}))
 		return
 	}
 	var taken []string

@@ -54,7 +54,7 @@ func (p *Planner) target(ctx context.Context, r Request, suiteName, arch string)
 	p.Story(fmt.Sprintf("Resolving the packages of %s for %s %s", d.Name, suiteName, arch))
 	solution, err := aptmirror.Resolve(u.pool, wishes)
 	if err != nil {
-		return t, p.elsewhere(ctx, u, native, err)
+		return t, p.elsewhere(ctx, u, suite, native, err)
 	}
 	if len(solution.Notes) > 0 { // apt-get would install what it matches, often nothing, and go on
 		return t, fmt.Errorf("%s; a lock takes packages by name alone", strings.Join(solution.Notes, "; "))
