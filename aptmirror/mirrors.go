@@ -80,7 +80,7 @@ func (m Mirrors) Host(name string) bool {
 		for _, e := range m.Machine {
 			all = append(all, e.URIs...)
 		}
-		for _, archive := range []string{"debian", "debian-security", "debian-ports", "ubuntu", "ubuntu-ports"} {
+		for _, archive := range ArchiveNames() {
 			all = append(all, DefaultMirrors(archive, false)...)
 			all = append(all, snapshotServices(archive)...)
 		}

@@ -111,6 +111,11 @@ func (p Pocket) Serves(arch string) bool {
 	return true
 }
 
+// ArchiveNames returns the names of the archives that this package knows places of.
+func ArchiveNames() []string {
+	return []string{"debian", "debian-security", "debian-ports", "ubuntu", ubuntuPorts}
+}
+
 // DefaultMirrors returns the canonical places of an archive, best first: for a
 // closed suite, the host that keeps old ones comes first. Each is a URI without
 // a slash at its end, below which "dists" and "pool" are. They are plain HTTP,

@@ -83,6 +83,13 @@ func (c *gatherCmd) plan(ctx context.Context, on *online) (*manifest.Lock, error
 	if err != nil {
 		return nil, err
 	}
+	var own []string
+	for _, a := range lock.Archives {
+		own = append(own, a.Name)
+	}
+	if err := on.checkMirrors(own); err != nil {
+		return nil, err
+	}
 	if _, err := on.settings(c.Lock); err != nil { // for its mirrors
 		return nil, err
 	}

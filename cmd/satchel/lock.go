@@ -71,12 +71,21 @@ func (c *lockCmd) Run(ctx context.Context, g *globals, ui *ui) error {
 // lock plans the descriptors with what the flags say.
 func (o *online) lock(ctx context.Context, files, from []string, f lockFlags) (*manifest.Lock, error) {
 	var requests []plan.Request
+	var own []string
 	for _, name := range files {
 		r, err := o.request(name, f)
 		if err != nil {
 			return nil, err
 		}
 		requests = append(requests, r)
+		for _, repo := range r.Descriptor.Repositories {
+			if found, err := aptmirror.ReadRepository(r.Descriptor.Distro, repo.Source, repo.Name); err == nil {
+				own = append(own, found.Archive)
+			}
+		}
+	}
+	if err := o.checkMirrors(own); err != nil {
+		return nil, err
 	}
 	moment, err := f.moment(time.Now())
 	if err != nil {

@@ -95,6 +95,15 @@ func (c *gatherCmd) fetchNeeds(ctx context.Context, on *online) error {
 	if _, err := on.settings(c.FetchNeeds); err != nil { // for its mirrors
 		return err
 	}
+	var own []string
+	for _, a := range needs.Archives {
+		own = append(own, a.Name)
+	}
+	if c.Lock == "" { // else it knows more
+		if err := on.checkMirrors(own); err != nil {
+			return err
+		}
+	}
 	var lock *manifest.Lock
 	if c.Lock != "" {
 		if lock, err = c.plan(ctx, on); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"satchel/aptmirror"
@@ -57,6 +58,7 @@ type online struct {
 	git     source.Options
 	keyring *aptmirror.Keyring
 	mirrors aptmirror.Mirrors
+	named   []string // archives that --mirror names
 }
 
 // online opens the store and reads what this machine knows of archives.
@@ -72,6 +74,7 @@ func (g *globals) online(ui *ui, f lockFlags) (*online, error) {
 			return nil, fmt.Errorf("%w: --mirror %q: want ARCHIVE=URL, for example debian=http://deb.example.org/debian", errUsage, m)
 		}
 		o.mirrors.Given[name] = append(o.mirrors.Given[name], url)
+		o.named = append(o.named, name)
 	}
 	if o.keyring, err = archiveKeys(f.ArchiveKeyring); err != nil {
 		return nil, err
@@ -104,6 +107,19 @@ func poolCache(dir string) plan.PoolCache {
 		}
 	}
 	return plan.PoolCache{Dir: filepath.Join(dir, "index"), Program: program}
+}
+
+// checkMirrors refuses a --mirror that nobody would ever ask: it is misspelt, and
+// others would be asked in its place. own are archives besides the distributions'.
+func (o *online) checkMirrors(own []string) error {
+	known := append(aptmirror.ArchiveNames(), own...)
+	for _, name := range o.named {
+		if !slices.Contains(known, name) {
+			slices.Sort(known)
+			return fmt.Errorf("%w: --mirror %s=…: there is no archive of that name here; there are %s", errUsage, name, strings.Join(slices.Compact(known), ", "))
+		}
+	}
+	return nil
 }
 
 func (o *online) close() {
