@@ -186,3 +186,30 @@ func TestSuitesAgainstDebootstrap(t *testing.T) {
 		t.Errorf("debootstrap takes %d suites from the old host", old)
 	}
 }
+
+// asDebootstrapOnDebian prints usrmerge for a release of Debian whose packages want
+// a merged /usr: debootstrap leaves that package out then, for it has done its work.
+const asDebootstrapOnDebian = `
+doing_variant() { return 1; }; get_debs() { :; }
+ARCH=amd64 CODENAME=$1 MIRRORS= EXCLUDE_DEPENDENCY=
+. /usr/share/debootstrap/scripts/debian-common
+work_out_debs
+echo $EXCLUDE_DEPENDENCY
+`
+
+// TestMergedUsrAgainstDebootstrap: /usr is merged where Debian's packages want it
+// so. (debootstrap itself does it in buster and bullseye, too.)
+func TestMergedUsrAgainstDebootstrap(t *testing.T) {
+	if _, err := os.Stat("/usr/share/debootstrap/scripts/debian-common"); err != nil {
+		need(t, "debootstrap")
+	}
+	for _, name := range SuiteNames("debian") {
+		out, err := exec.Command("sh", "-c", asDebootstrapOnDebian, "sh", name).Output()
+		if err != nil {
+			t.Fatalf("asking debootstrap of %s: %v", name, err)
+		}
+		if s, _ := Lookup("debian", name); s.MergedUsr != (strings.TrimSpace(string(out)) == "usrmerge") {
+			t.Errorf("%s: merged is %v, debootstrap leaves out %q", name, s.MergedUsr, out)
+		}
+	}
+}
