@@ -59,6 +59,9 @@ func smallPackages(r *rand.Rand, foreign bool) []Package {
 			for or && r.Intn(3) == 0 {
 				s += " | " + member()
 			}
+			if or && r.Intn(6) == 0 { // so long that what is known of it is kept
+				s += strings.Repeat(" | pz", maxShort) + " | " + member()
+			}
 			groups = append(groups, s)
 		}
 		return strings.Join(groups, ", ")
