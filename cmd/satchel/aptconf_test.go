@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"satchel/aptmirror"
 )
@@ -74,4 +75,19 @@ func TestAptConfig(t *testing.T) {
 	if got := ask("snapshot-cloudflare.debian.org"); got != "" || !strings.Contains(story.String(), "apt.conf") {
 		t.Errorf("a file that cannot be read: %q; the story is %q", got, story.String())
 	}
+}
+
+// TestProxyOfApt: a machine whose apt alone knows the way out locks and gathers by
+// it, whatever the usual variables say, or by what it knows for each host.
+func TestProxyOfApt(t *testing.T) {
+	t.Parallel()
+	n := newInternet(t)
+	n.debian(t, "ftp.debian.org/debian", "security.debian.org/debian-security", "2.0", time.Now().Add(-time.Hour), 7*day)
+	n.env = []string{"http_proxy=http://127.0.0.1:1"}
+	n.write(t, "apt/apt.conf", []byte(`Acquire { http { Proxy "`+n.proxy.URL+`"; }; };`))
+	n.satchel(t, 0, "lock", "tool.yml", "-o", "tool.lock")
+	n.satchel(t, 0, "gather", "--lock", "tool.lock", "-o", "tool.satchel")
+	n.freshCache(t)
+	n.write(t, "apt/apt.conf", []byte(`Acquire::http::Proxy::ftp.debian.org "`+n.proxy.URL+`"; Acquire::http::Proxy::security.debian.org "`+n.proxy.URL+`";`))
+	n.satchel(t, 0, "gather", "--lock", "tool.lock", "-o", "again.satchel", "--inputs", ".")
 }

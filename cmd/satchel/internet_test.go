@@ -27,6 +27,7 @@ type internet struct {
 	*archivetest.Archive
 	dir   string // where satchel works
 	proxy *httptest.Server
+	env   []string // variables besides those that lead here
 
 	mu     sync.Mutex
 	asked  []string                    // URLs without their scheme, in order
@@ -197,6 +198,7 @@ func (n *internet) satchel(t *testing.T, want int, args ...string) string {
 	cmd.Dir = n.dir
 	cmd.Env = append(os.Environ(), asSatchel+"=1", "SATCHEL_CACHE="+filepath.Join(n.dir, "cache"),
 		"http_proxy="+n.proxy.URL, "https_proxy="+n.proxy.URL, "HTTP_PROXY=", "HTTPS_PROXY=", "no_proxy=", "NO_PROXY=")
+	cmd.Env = append(cmd.Env, n.env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
