@@ -72,6 +72,27 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A result tells what was waived of the archives that it was built from, in the
+// install log of each target.
+func TestWaivedInResult(t *testing.T) {
+	r, _, _ := fakeRun(t, "", "s1", "s2")
+	r.Lock.Archives[0].Waived = []manifest.Waiver{manifest.WaivedHashes, manifest.WaivedSignatures}
+	if _, err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"s1-amd64-install.log", "s2-amd64-install.log"} {
+		log, err := os.ReadFile(filepath.Join(r.Result, "logs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range r.Lock.Archives[0].Waived {
+			if want := "Archive " + r.Lock.Archives[0].ID() + ": " + w.Meaning() + ".\n"; !strings.Contains(string(log), want) {
+				t.Errorf("%s does not tell %q:\n%s", name, want, log)
+			}
+		}
+	}
+}
+
 // Two targets may bring one name only with one content.
 func TestRunClash(t *testing.T) {
 	for name, clash := range map[string]func(b *guest.Build) map[string]string{
