@@ -123,20 +123,32 @@ type sshConn struct {
 // Read reads; where ssh has failed its own words are the error.
 func (c *sshConn) Read(b []byte) (int, error) {
 	n, err := c.out.Read(b)
-	if n == 0 && err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		select {
-		case <-c.ended:
-			if c.err != nil {
-				return 0, fmt.Errorf("ssh ended: %w%s", c.err, c.words.Quote())
-			}
-		case <-time.After(time.Second):
-		}
+	if n == 0 {
+		err = c.explain(err)
 	}
 	return n, err
 }
 
-// Write writes.
-func (c *sshConn) Write(b []byte) (int, error) { return c.in.Write(b) }
+// Write writes, and fails as Read does: whichever comes first is what is told.
+func (c *sshConn) Write(b []byte) (int, error) {
+	n, err := c.in.Write(b)
+	return n, c.explain(err)
+}
+
+// explain makes of an error the words of an ssh that has failed.
+func (c *sshConn) explain(err error) error {
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	select {
+	case <-c.ended:
+		if c.err != nil {
+			return fmt.Errorf("ssh ended: %w%s", c.err, c.words.Quote())
+		}
+	case <-time.After(time.Second):
+	}
+	return err
+}
 
 // CloseWrite tells the other side that no more is written.
 func (c *sshConn) CloseWrite() error { return c.in.Close() }

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,30 @@ func TestParseSSH(t *testing.T) {
 	} {
 		if r, err := parseSSH("DOCKER_HOST", bad); err == nil {
 			t.Errorf("%s: %q", bad, r.args)
+		}
+	}
+}
+
+// An ssh that has ended already is heard of by whoever writes, too.
+func TestSSHEndsBeforeTheFirstWord(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/sh\necho 'far: no such host' >&2\nexit 255\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	r, err := parseSSH("DOCKER_HOST", "ssh://far")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := r.dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	<-conn.(*sshConn).ended
+	for name, do := range map[string]func([]byte) (int, error){"write": conn.Write, "read": conn.Read} {
+		if _, err := do(make([]byte, 10)); err == nil || !strings.Contains(err.Error(), "no such host") {
+			t.Errorf("%s: %v; want ssh's own words", name, err)
 		}
 	}
 }
