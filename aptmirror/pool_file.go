@@ -69,12 +69,13 @@ func WritePool(w io.Writer, p *Pool, key string) error {
 		return fmt.Errorf("writing package pool: %w", err)
 	}
 	h := newPoolHeader()
-	parts := append([][]byte{meta}, p.tables().bytes()...)
+	tables := p.tables()
+	parts := append([][]byte{meta}, tables.bytes()...)
 	at := int(unsafe.Sizeof(h))
 	for i := range parts {
 		h.parts[i] = poolSpan{at: uint64(at), count: uint64(len(meta))}
 		if i > 0 {
-			h.parts[i].count = uint64(p.tables()[i-1].count)
+			h.parts[i].count = uint64(tables[i-1].count)
 		}
 		at += align(len(parts[i]))
 	}
