@@ -88,36 +88,73 @@ func (l *lzma) properties(b byte) error {
 
 // decode writes buf[pos:] from the n bytes of in, which it must need all; what
 // is before pos may be copied from as far back as size. The positions that
-// probabilities depend on are those in buf.
-//
-// The range coder's state is in local variables, and goes through the helpers
-// in registers: that is what the speed comes from.
+// probabilities depend on are those in buf, behind whose end there must be room
+// for one step more.
 func (l *lzma) decode(in *input, n int, buf []byte, pos int, size uint32) error {
 	if n < 5 || in[0] != 0 {
 		return errData
 	}
-	rng, code := ^uint32(0), uint32(in[1])<<24|uint32(in[2])<<16|uint32(in[3])<<8|uint32(in[4])
-	at := 5
-	probs := &l.probs
-	state, rep0, rep1, rep2, rep3 := l.state, l.rep0, l.rep1, l.rep2, l.rep3
+	w := work{
+		probs: &l.probs, in: in, at: 5, n: n, buf: buf, pos: pos, end: len(buf), size: size,
+		rng: ^uint32(0), code: uint32(in[1])<<24 | uint32(in[2])<<16 | uint32(in[3])<<8 | uint32(in[4]),
+		state: l.state, rep0: l.rep0, rep1: l.rep1, rep2: l.rep2, rep3: l.rep3,
+		lcShift: 8 - l.lc, lpMask: l.lpMask, pbMask: l.pbMask,
+	}
+	if !w.symbols() {
+		return errData
+	}
+	if w.rng < top {
+		w.code = w.code<<8 | uint32(in[w.at])
+		w.at++
+	}
+	if w.at != n || w.code != 0 {
+		return errData
+	}
+	l.state, l.rep0, l.rep1, l.rep2, l.rep3 = w.state, w.rep0, w.rep1, w.rep2, w.rep3
+	return nil
+}
+
+// work is a chunk that is being decoded, of n bytes of in to buf[pos:end].
+type work struct {
+	probs                   *probabilities
+	in                      *input
+	at, n                   int
+	buf                     []byte
+	pos, end                int
+	rng, code               uint32
+	state                   uint32
+	rep0, rep1, rep2, rep3  uint32
+	size                    uint32 // of the dictionary
+	lcShift, lpMask, pbMask uint32 // lcShift is 8 - lc
+	length                  uint32 // the assembly's own
+}
+
+// symbolsGo decodes until buf is full, and tells whether it got there.
+//
+// The range coder's state is in local variables, and goes through the helpers
+// in registers: that is what the speed comes from.
+func (w *work) symbolsGo() bool {
+	rng, code, at := w.rng, w.code, w.at
+	in, probs, buf, pos := w.in, w.probs, w.buf, w.pos
+	state, rep0, rep1, rep2, rep3 := w.state, w.rep0, w.rep1, w.rep2, w.rep3
 	for pos < len(buf) {
-		if at > n {
-			return errData
+		if at > w.n {
+			return false
 		}
-		posState := uint32(pos) & l.pbMask
+		posState := uint32(pos) & w.pbMask
 		var bit, length uint32
 		if bit, rng, code, at = bitOf(in, probs, isMatch+state*maxPosStates+posState, rng, code, at); bit == 0 {
 			before := uint32(0)
 			if pos > 0 {
 				before = uint32(buf[pos-1])
 			}
-			base := literals + literalSize*((uint32(pos)&l.lpMask)<<l.lc+before>>(8-l.lc))
+			base := literals + literalSize*(((uint32(pos)&w.lpMask)<<8+before)>>w.lcShift)
 			var symbol uint32
 			if state < firstNonLit {
 				symbol, rng, code, at = tree(in, probs[base:base+0x100], rng, code, at)
 			} else {
-				if int(rep0) >= pos || rep0 >= size {
-					return errData
+				if int(rep0) >= pos || rep0 >= w.size {
+					return false
 				}
 				symbol, rng, code, at = matched(in, (*[literalSize]uint16)(probs[base:][:literalSize]), uint32(buf[pos-int(rep0)-1]), rng, code, at)
 			}
@@ -134,8 +171,8 @@ func (l *lzma) decode(in *input, n int, buf []byte, pos int, size uint32) error 
 		} else {
 			if bit, rng, code, at = bitOf(in, probs, isRep0+state, rng, code, at); bit == 0 {
 				if bit, rng, code, at = bitOf(in, probs, isRep0Long+state*maxPosStates+posState, rng, code, at); bit == 0 {
-					if int(rep0) >= pos || rep0 >= size {
-						return errData
+					if int(rep0) >= pos || rep0 >= w.size {
+						return false
 					}
 					buf[pos] = buf[pos-int(rep0)-1]
 					pos++
@@ -153,21 +190,15 @@ func (l *lzma) decode(in *input, n int, buf []byte, pos int, size uint32) error 
 			state = after(state, 8, 11)
 		}
 		end := pos + int(length)
-		if int(rep0) >= pos || rep0 >= size || end > len(buf) {
-			return errData
+		if int(rep0) >= pos || rep0 >= w.size || end > len(buf) {
+			return false
 		}
 		repeat(buf, pos, end, int(rep0)+1)
 		pos = end
 	}
-	if rng < top {
-		code = code<<8 | uint32(in[at])
-		at++
-	}
-	if at != n || code != 0 {
-		return errData
-	}
-	l.state, l.rep0, l.rep1, l.rep2, l.rep3 = state, rep0, rep1, rep2, rep3
-	return nil
+	w.rng, w.code, w.at, w.pos = rng, code, at, pos
+	w.state, w.rep0, w.rep1, w.rep2, w.rep3 = state, rep0, rep1, rep2, rep3
+	return true
 }
 
 // afterLiteral is the state that follows a literal.

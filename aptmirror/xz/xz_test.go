@@ -188,3 +188,32 @@ func BenchmarkProgram(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkXz is the peer of BenchmarkProgram: the real xz, with forty times the
+// content so that its start does not count.
+func BenchmarkXz(b *testing.B) {
+	data := texts()["a program"]
+	file := bytes.Repeat(compress(b, data, "-6"), 40)
+	b.Run("ours", func(b *testing.B) {
+		b.SetBytes(40 * int64(len(data)))
+		for b.Loop() {
+			r, err := NewReader(bytes.NewReader(file), 128<<20)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("xz", func(b *testing.B) {
+		b.SetBytes(40 * int64(len(data)))
+		for b.Loop() {
+			cmd := exec.Command("xz", "-dc", "-T1")
+			cmd.Stdin = bytes.NewReader(file)
+			if err := cmd.Run(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package xz
+
+func (w *work) symbols() bool { return w.symbolsGo() }
