@@ -109,8 +109,8 @@ func (p preparation) send(tw *tar.Writer, plan guest.Prepare, flat *spool) error
 			return err
 		}
 	}
-	for i, d := range plan.Packages {
-		if err := sendBlob(tw, p.source, fmt.Sprintf("deb/%d", i), d.Blob); err != nil {
+	for _, i := range plan.Stream() {
+		if err := sendBlob(tw, p.source, fmt.Sprintf("deb/%d", i), plan.Packages[i].Blob); err != nil {
 			return err
 		}
 	}

@@ -260,8 +260,8 @@ func sendPrepare(w io.Writer, plan *Prepare, layers, debs []string) error {
 			return err
 		}
 	}
-	for i, d := range debs {
-		if err := sendFile(tw, fmt.Sprintf("deb/%d", i), d); err != nil {
+	for _, i := range plan.Stream() {
+		if err := sendFile(tw, fmt.Sprintf("deb/%d", i), debs[i]); err != nil {
 			return err
 		}
 	}

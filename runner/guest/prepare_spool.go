@@ -16,12 +16,13 @@ import (
 // receive writes the stream's packages to dir, each checked against its
 // Blob, reads their control parts, and hands each on.
 func (p *preparer) receive(ctx context.Context, in *tar.Reader, dir string, each func(*staged)) ([]*staged, error) {
-	all := make([]*staged, 0, len(p.plan.Packages))
+	all := make([]*staged, len(p.plan.Packages))
 	seen := make(map[string]bool)
-	for i, d := range p.plan.Packages {
+	for _, i := range p.plan.Stream() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		d := p.plan.Packages[i]
 		s := &staged{Deb: d, rank: i, path: filepath.Join(dir, strconv.Itoa(i)+".deb"), dir: filepath.Join(dir, strconv.Itoa(i)), ready: make(chan struct{})}
 		if key := d.Name + ":" + d.Architecture; seen[key] {
 			return nil, fmt.Errorf("receiving %s: the plan has the package twice", s.label())
@@ -34,7 +35,7 @@ func (p *preparer) receive(ctx context.Context, in *tar.Reader, dir string, each
 		if err := s.readControl(); err != nil {
 			return nil, err
 		}
-		all = append(all, s)
+		all[i] = s
 		each(s)
 	}
 	switch h, err := in.Next(); {

@@ -267,3 +267,37 @@ func TestStagedAttributes(t *testing.T) {
 		}
 	}
 }
+
+// TestGiveWay: a stager's thread is behind all others, and nothing else is.
+func TestGiveWay(t *testing.T) {
+	niceOf := func() int { // of the caller's thread; the system call answers 20 - nice
+		n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return 20 - n
+	}
+	before, behind := niceOf(), make(chan int)
+	go func() {
+		giveWay()
+		behind <- niceOf()
+	}()
+	if got := <-behind; got != min(before+5, 19) {
+		t.Errorf("the thread's nice value is %d, where others have %d", got, before)
+	}
+	for range 100 { // whatever thread this goes on
+		after := make(chan int)
+		go func() { after <- niceOf() }()
+		if got := <-after; got != before {
+			t.Fatalf("another's nice value is %d, was %d", got, before)
+		}
+	}
+}
+
+// TestStream: each package once, those of the base system first.
+func TestStream(t *testing.T) {
+	p := Prepare{Packages: []Deb{{Name: "a"}, {Name: "b", Base: true}, {Name: "c"}, {Name: "d", Base: true}}}
+	if got := p.Stream(); !slices.Equal(got, []int{1, 3, 0, 2}) {
+		t.Errorf("got %v", got)
+	}
+}

@@ -81,11 +81,25 @@ type Prepare struct {
 	// Layers are entries "layer/N": uncompressed tars of a base image's root,
 	// one flattened layer. Empty means bootstrap from Packages alone.
 	Layers []manifest.Blob `json:"layers,omitempty"`
-	// Packages are entries "deb/N" in this order.
+	// Packages are entries "deb/N", N counted from 0, in the order of Stream.
 	Packages     []Deb         `json:"packages"`
 	Alternatives []Alternative `json:"alternatives,omitempty"` // update-alternatives --set
 	// Sources are lines for the end of /etc/apt/sources.list: a descriptor's repositories.
 	Sources []string `json:"sources,omitempty"`
+}
+
+// Stream is the order in which packages are sent, as indexes of Packages: the
+// base system comes first, since it is installed while the others are unpacked.
+func (p *Prepare) Stream() []int {
+	order := make([]int, 0, len(p.Packages))
+	for _, base := range []bool{true, false} {
+		for i, d := range p.Packages {
+			if d.Base == base {
+				order = append(order, i)
+			}
+		}
+	}
+	return order
 }
 
 // Deb is one package to install. Blob has been checked by the host while it
