@@ -33,6 +33,7 @@ type crossing struct {
 	umask  string       // of the satchels; that of the tests if it is ""
 	pids   map[int]bool // of the satchels that were started
 	judge  *jsonJudge   // of what real runs print with --json
+	made   map[string]runner.Built
 
 	took time.Duration // by the last one
 	peak int64         // of its own memory, in bytes, as often as it was looked at
@@ -71,12 +72,10 @@ func TestCrossing(t *testing.T) {
 			{"seeds", (*crossing).seeds}, {"clean", (*crossing).clean},
 		},
 	}
+	owns := []*crossing{c, c.beside(t)} // made before any row changes what is copied
 	var all sync.WaitGroup
 	for i, row := range rows {
-		own := c
-		if i > 0 {
-			own = c.beside(t)
-		}
+		own := owns[i]
 		all.Go(func() {
 			for _, p := range row {
 				t.Run(p.name, func(t *testing.T) { p.do(own, t) })
@@ -88,12 +87,15 @@ func TestCrossing(t *testing.T) {
 	t.Run("overheads", c.overheads) // measures, and wants to be alone
 }
 
-// json asks the validator about what the runs of all parts have printed.
+// json asks the validator about what the runs of all parts have printed; where no part did,
+// it has one of each kind printed.
 func (c *crossing) json(t *testing.T) {
-	for _, schema := range []string{"run", "twice"} {
-		if c.judge.seen[schema] == 0 {
-			t.Errorf("nothing was printed that %s.schema.json is about: which parts ran?", schema)
+	for schema, more := range map[string][]string{"run": nil, "twice": {"--twice", "--apart", "1s"}} {
+		if c.judge.seen[schema] > 0 {
+			continue
 		}
+		args := append([]string{"run", "unruly.satchel", "--keyring", "key.pub", "--engine", "sandbox", "--only", "stdin", "-o", "json-" + schema, "--json"}, more...)
+		c.judge.add(t, schema, fmt.Sprintf("satchel %q", args), c.must(t, offline(), args...))
 	}
 	docs, err := filepath.Abs("../../docs")
 	if err != nil {
@@ -155,7 +157,7 @@ func newCrossing(t *testing.T) *crossing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crossing{dir: t.TempDir(), binary: self, pids: map[int]bool{}, judge: newJSONJudge(t)}
+	c := &crossing{dir: t.TempDir(), binary: self, pids: map[int]bool{}, judge: newJSONJudge(t), made: map[string]runner.Built{}}
 	c.cache = filepath.Join(c.dir, "cache")
 	if err := os.Chmod(c.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -281,6 +283,20 @@ func (c *crossing) build(t *testing.T, engine, bundle, only, out string, more ..
 	return built, code, story
 }
 
+// built is an example as root builds it in the sandbox, in NAME-1: the first part that asks
+// has it built, so that each part can be run alone.
+func (c *crossing) built(t *testing.T, name string) runner.Built {
+	t.Helper()
+	if _, ok := c.made[name]; !ok {
+		built, code, story := c.build(t, "sandbox", name+".satchel", name, name+"-1")
+		if code != 0 {
+			t.Fatalf("exit status %d\n%s", code, story)
+		}
+		c.made[name] = built[0]
+	}
+	return c.made[name]
+}
+
 func (c *crossing) read(t *testing.T, name ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(append([]string{c.dir}, name...)...))
@@ -295,10 +311,7 @@ func (c *crossing) read(t *testing.T, name ...string) string {
 // same environment.
 func (c *crossing) same(t *testing.T) {
 	for _, name := range []string{"hello", "tally"} {
-		first, code, story := c.build(t, "sandbox", name+".satchel", name, name+"-1")
-		if code != 0 {
-			t.Fatalf("exit status %d\n%s", code, story)
-		}
+		first := c.built(t, name)
 		other := *c
 		if name == "hello" || os.Getenv("SATCHEL_FULL") != "" { // and once more an environment
 			other.cache = filepath.Join(c.dir, "elsewhere", "deeper")
@@ -322,14 +335,14 @@ func (c *crossing) same(t *testing.T) {
 			}
 		}
 		for where, b := range runs {
-			if !slices.Equal(b.Outputs, first[0].Outputs) || b.Manifest != first[0].Manifest {
-				t.Errorf("%s, %s: outputs %v, want %v", name, where, b.Outputs, first[0].Outputs)
+			if !slices.Equal(b.Outputs, first.Outputs) || b.Manifest != first.Manifest {
+				t.Errorf("%s, %s: outputs %v, want %v", name, where, b.Outputs, first.Outputs)
 			}
-			if !slices.Equal(b.Environments, first[0].Environments) {
-				t.Errorf("%s, %s: environment %v, want %v", name, where, b.Environments, first[0].Environments)
+			if !slices.Equal(b.Environments, first.Environments) {
+				t.Errorf("%s, %s: environment %v, want %v", name, where, b.Environments, first.Environments)
 			}
 		}
-		c.explained(t, name, first[0])
+		c.explained(t, name, first)
 	}
 	if v := c.read(t, "tally-1", "out", "version.txt"); v != "v1.0\n" {
 		t.Errorf("git describe answered %q", v)

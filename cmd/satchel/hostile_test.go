@@ -131,6 +131,9 @@ func (c *crossing) fewPages(t *testing.T, engine string) {
 // smallBuild lets a script fill the disk that it writes to (the sandbox's: a daemon's is
 // its own affair): it is the script that fails, and the environment is as good as ever.
 func (c *crossing) smallBuild(t *testing.T) {
+	if _, code, story := c.build(t, "sandbox", "unruly.satchel", "stdin", "before-filling"); code != 0 { // prepares, which takes more room
+		t.Fatalf("exit status %d\n%s", code, story)
+	}
 	t.Run("filled", func(t *testing.T) {
 		small(t, filepath.Join(c.cache, "sandbox", "runs"), 100<<20)
 		_, code, story := c.build(t, "sandbox", "unruly.satchel", "filling", "filling")

@@ -32,7 +32,8 @@ func (c *crossing) image(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit status %d\n%s", code, story)
 	}
-	if got, want := c.read(t, "image", built[0].Manifest.Path), c.read(t, "hello-root", "hello-res.yml"); got != want {
+	c.built(t, "hello")
+	if got, want := c.read(t, "image", built[0].Manifest.Path), c.read(t, "hello-1", "hello-res.yml"); got != want {
 		t.Errorf("the result is another:\n%s\nwant\n%s", got, want)
 	}
 }
@@ -61,8 +62,9 @@ func (c *crossing) readme(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if got, want := c.read(t, "readme", "result", "hello-res.yml"), c.read(t, "hello-root", "hello-res.yml"); got != want {
-		t.Errorf("the result is another:\n%s", got)
+	c.built(t, "hello")
+	if got, want := c.read(t, "readme", "result", "hello-res.yml"), c.read(t, "hello-1", "hello-res.yml"); got != want {
+		t.Errorf("the result is another:\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -106,6 +108,8 @@ func (c *crossing) noConnects(t *testing.T, log string) {
 
 // clean removes what the sandbox keeps below the cache, and nothing beside it.
 func (c *crossing) clean(t *testing.T) {
+	c.built(t, "hello")
+	c.built(t, "tally")
 	kept := func() int {
 		list, err := filepath.Glob(filepath.Join(c.cache, "sandbox", "environments", "*"))
 		if err != nil {
