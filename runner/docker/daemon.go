@@ -18,7 +18,8 @@ type daemon struct {
 	machine string // its architecture, as uname says it
 	cpus    int
 	info    system.Info
-	podman  bool
+	product string // the engine, by its own word
+	version string // of the engine
 	filter  string // the system call filter to hand it; "" keeps its own
 }
 
@@ -46,11 +47,9 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the docker daemon at %s: %w", host, err)
 	}
-	for _, c := range version.Components {
-		d.podman = d.podman || strings.Contains(c.Name, "Podman")
-	}
+	d.product, d.version = product(version)
 	// Podman takes what follows "seccomp=" for a path on its machine.
-	if !d.podman {
+	if !d.podman() {
 		filter, err := syscalls.Profile(syscalls.GOARCH(d.machine))
 		if err != nil {
 			return nil, fmt.Errorf("the docker daemon at %s (%s): %w", host, runner.Printable(d.machine), err)
@@ -60,6 +59,9 @@ func (e *Engine) knowDaemon(ctx context.Context) (*daemon, error) {
 	e.daemon = d
 	return d, nil
 }
+
+// podman tells whether it is Podman, which does some things otherwise.
+func (d *daemon) podman() bool { return d.product == podmanProduct }
 
 // machineName is the kernel's name of an architecture, by which Docker calls it;
 // Podman says Go's.

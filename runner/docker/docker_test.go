@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/docker/docker/client"
@@ -43,6 +45,35 @@ func TestEngine(t *testing.T) {
 		last = newEngine(t, init)
 		return last
 	})
+}
+
+// knows wants the probe of the daemon to begin so: which engine answers, and where.
+func knows(t *testing.T, e *docker.Engine, want string) {
+	t.Helper()
+	for _, p := range e.Probes() {
+		if p.Name != "daemon" {
+			continue
+		}
+		if got, err := p.Try(t.Context()); err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("it is told of %q, %v, want %q", got, err, want)
+		}
+		return
+	}
+	t.Error("no probe is about the daemon")
+}
+
+// TestKnowsDocker: the daemon of this machine is called what it is.
+func TestKnowsDocker(t *testing.T) {
+	e := newEngine(t, enginetest.BuildProbe(t))
+	out, err := exec.Command("docker", "version", "--format", "{{(index .Server.Components 0).Name}} {{.Server.Version}}").Output()
+	if err != nil {
+		t.Skip("no docker command: ", err)
+	}
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "Engine ")
+	if !ok {
+		t.Skipf("what answers is no Docker: %s", out)
+	}
+	knows(t, e, "Docker "+version+" at ")
 }
 
 // discardAll removes what the tests made, and makes sure that it was found.

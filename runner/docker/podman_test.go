@@ -43,6 +43,11 @@ func testPodman(t *testing.T, rootless bool) {
 		enginetest.Run(t, open)
 		return
 	}
+	out, err := exec.Command("podman", "version", "--format", "{{.Client.Version}}").Output() // of this very program
+	if err != nil {
+		t.Fatal(err)
+	}
+	knows(t, newEngine(t, enginetest.BuildProbe(t)), "Podman "+strings.TrimSpace(string(out))+" at unix:///")
 	enginetest.Some(t, open, podmanTests...)
 }
 

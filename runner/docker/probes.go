@@ -37,15 +37,7 @@ func (e *Engine) tryDaemon(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return runner.Printable(fmt.Sprintf("%s %s at %s", d.product(), d.info.ServerVersion, e.client.DaemonHost())), nil
-}
-
-// product is what the daemon calls itself.
-func (d *daemon) product() string {
-	if d.podman {
-		return "Podman"
-	}
-	return "Docker"
+	return runner.Printable(fmt.Sprintf("%s %s at %s", d.product, d.version, e.client.DaemonHost())), nil
 }
 
 func (e *Engine) tryMachine(ctx context.Context) (string, error) {

@@ -57,7 +57,7 @@ func (e *Engine) startFrom(ctx context.Context, image string, c runner.Container
 		return nil, err
 	}
 	name := e.newName()
-	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, podman: d.podman, cpus: d.cpus, sudo: e.options.Sudo, labels: map[string]string{
+	plan, err := newPlan(c, setting{image: image, name: name, filter: d.filter, podman: d.podman(), cpus: d.cpus, sudo: e.options.Sudo, labels: map[string]string{
 		e.label(labelRun): name, e.label(labelOwner): owner(), e.label(labelInit): f.sum.Hex(),
 	}})
 	if err != nil {
