@@ -144,9 +144,56 @@ func (c *crossing) smallBuild(t *testing.T) {
 			t.Errorf("left: %q", left)
 		}
 	})
+	t.Run("kept", c.smallKept)
 	if _, code, story := c.build(t, "sandbox", "unruly.satchel", "stdin", "after-filling"); code != 0 {
 		t.Errorf("afterwards: exit status %d\n%s", code, story)
 	}
+}
+
+// smallKept lets a script fill the disk on which what it leaves would be kept, too. That
+// cannot be: it is said, nothing is there for a shell, and the run ends as the script's
+// failure has it end. When there is room, the next one is kept.
+func (c *crossing) smallKept(t *testing.T) {
+	tight := *c
+	tight.cache = filepath.Join(c.dir, "small-cache")
+	small(t, tight.cache, 100<<20)
+	environments := filepath.Join(tight.cache, "sandbox", "environments")
+	if err := os.MkdirAll(environments, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(filepath.Join(c.cache, "sandbox", "environments"), environments, "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(environments, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	shell := func() (out string, code int, story string) {
+		return tight.satchel(t, nil, "shell", "unruly.satchel", "--keyring", "key.pub", "--engine", "sandbox", "--after-failure", "--", "cat", "d/f")
+	}
+	for only, want := range map[string]int{"filling": exitFailed, "full": exitNetwork} {
+		_, code, story := tight.build(t, "sandbox", "unruly.satchel", only, "small-"+only)
+		_, said, _ := strings.Cut(story, "It could not be kept: ")
+		if said, _, _ = strings.Cut(said, "\n"); code != want || !strings.Contains(said, "no space left on device") || strings.Contains(story, "--after-failure") {
+			t.Errorf("%s: exit status %d, want %d, and why it was not kept in\n%s", only, code, want, story)
+		}
+		for _, of := range []string{"runs", "failed"} {
+			if left, _ := filepath.Glob(filepath.Join(tight.cache, "sandbox", of, "*")); len(left) > 0 {
+				t.Errorf("%s: left: %q", only, left)
+			}
+		}
+		if out, code, story := shell(); code != exitFailed || out != "" || !strings.Contains(story, "keeps nothing that a script of this bundle left") {
+			t.Errorf("%s: a shell ends with %d, and prints %q\n%s", only, code, out, story)
+		}
+	}
+	if _, code, story := tight.build(t, "sandbox", "unruly.satchel", "left", "small-left"); code != exitFailed || !strings.Contains(story, "--after-failure") {
+		t.Errorf("with room: exit status %d, and nothing is kept\n%s", code, story)
+	}
+	if out, code, story := shell(); code != 0 || out != "kept\n" {
+		t.Errorf("with room a shell ends with %d, and prints %q\n%s", code, out, story)
+	}
+	tight.must(t, nil, "clean", "--kind", "failed", "--engine", "sandbox")
 }
 
 // killedAnywhere kills satchel outright at moments that a seed gives, all over a run: each

@@ -74,6 +74,7 @@ hostname > /dev/null; find . | sort > $OUTDIR/list; find /usr/share/doc -name co
 	"flood":    `head -c 10000000000 /dev/zero | tr '\0' 'x'; echo; echo the end`,
 	"large":    `head -c 60000000 /dev/zero > $OUTDIR/a; head -c 60000000 /dev/zero > $OUTDIR/b; echo y > $OUTDIR/y`,
 	"filling":  `head -c 400000000 /dev/zero > x; echo never > $OUTDIR/y`,
+	"full":     `head -c 400000000 /dev/zero > x || getent hosts full.example.org; false`,
 	"hardlink": `echo x > $OUTDIR/a; ln $OUTDIR/a $OUTDIR/b; ln -s a $OUTDIR/c; mkdir $OUTDIR/d; echo .x > $OUTDIR/.dot`,
 }
 

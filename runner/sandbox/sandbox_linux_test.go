@@ -66,3 +66,21 @@ func BenchmarkEngine(b *testing.B) {
 		return e, e.Check(b.Context())
 	})
 }
+
+// What cannot be left for want of room leaves nothing; what the container wrote is moved, and
+// takes no room again.
+func TestLeaveFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root to mount a small disk")
+	}
+	dir, disk := t.TempDir(), int64(48<<20)
+	enginetest.SmallDisk(t, dir, disk)
+	enginetest.LeaveFull(t, func(t *testing.T, init string) runner.Engine {
+		e, err := sandbox.New(sandbox.Options{Dir: dir + "/sandbox", Init: init})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { discardAll(t, e) })
+		return e
+	}, disk, false)
+}
