@@ -1,10 +1,12 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,8 +94,12 @@ func (g *gbuild) run(descriptor string, more ...string) (string, error) {
 	return string(out), err
 }
 
-// Of every real descriptor that gbuild takes, and for each target, the script that bash reads
-// is gbuild's, byte for byte, and so is the machine that it believes to run on.
+// torNames is what gbuild says to names of files such as g++, which Tor's own gbuild took, as
+// satchel does. It is the one thing that keeps a real descriptor from being compared.
+const torNames = "unsanitary string in files section"
+
+// Of every real descriptor, and for each target, the script that bash reads is gbuild's, byte
+// for byte, and so is the machine that it believes to run on.
 func TestScriptsAgainstGbuild(t *testing.T) {
 	first := newGbuild(t)
 	files, err := filepath.Glob("../../shared/corpus/descriptors/*.yml")
@@ -103,12 +109,12 @@ func TestScriptsAgainstGbuild(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Skip("the corpus of real documents is not beside this checkout")
 	}
-	compared, least := 0, 120
+	compared, refused := 0, 0
 	if os.Getenv("SATCHEL_FULL") == "" {
 		for i := range len(files) / 8 {
 			files[i] = files[8*i]
 		}
-		files, least = files[:len(files)/8], 12
+		files = files[:len(files)/8]
 	}
 	for i, file := range files {
 		text, err := os.ReadFile(file)
@@ -117,6 +123,7 @@ func TestScriptsAgainstGbuild(t *testing.T) {
 		}
 		d, err := manifest.ParseDescriptor(filepath.Base(file), text)
 		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(file), err)
 			continue
 		}
 		g, more := first, []string{"-j", "7", "-m", "1234"}
@@ -142,7 +149,10 @@ func TestScriptsAgainstGbuild(t *testing.T) {
 		g.write(t, "packages", "")
 		g.write(t, "d.yml", string(text))
 		if out, err := g.run("d.yml", more...); err != nil {
-			t.Logf("gbuild does not take %s: %.200s", filepath.Base(file), out)
+			if !strings.Contains(out, torNames) || !slices.ContainsFunc(d.Files, func(f string) bool { return strings.ContainsAny(f, "@+~") }) {
+				t.Errorf("gbuild does not take %s: %.200s", filepath.Base(file), out)
+			}
+			refused++
 			continue
 		}
 		n := 0
@@ -167,10 +177,10 @@ func TestScriptsAgainstGbuild(t *testing.T) {
 		}
 		compared += n
 	}
-	if compared < least {
-		t.Errorf("%d scripts were compared", compared)
+	if compared < len(files)-refused || refused > len(files)/10 {
+		t.Errorf("%d scripts were compared, and %d of %d descriptors not", compared, refused, len(files))
 	}
-	t.Logf("%d scripts of %d descriptors", compared, len(files))
+	t.Logf("%d scripts of %d descriptors; gbuild does not take %d others", compared, len(files)-refused, refused)
 }
 
 // What gbuild writes of several targets and their caches, we write, and its steps are told
@@ -191,9 +201,12 @@ func TestResultAgainstGbuild(t *testing.T) {
 	for i, suite := range []string{"s2", "s1", "s3"} {
 		for name, text := range made[suite] {
 			path := fmt.Sprintf("made/%d/%s", i+1, name)
-			if to, ok := strings.CutPrefix(text, "-> "); !ok {
-				g.write(t, path, text)
-			} else if err := os.Symlink(to, filepath.Join(g.dir, path)); err != nil {
+			to, ok := strings.CutPrefix(text, "-> ")
+			if g.write(t, path, text); !ok {
+				continue
+			}
+			whole := filepath.Join(g.dir, path)
+			if err := errors.Join(os.Remove(whole), os.Symlink(to, whole)); err != nil {
 				t.Fatal(err)
 			}
 		}
