@@ -5,6 +5,7 @@ package guest
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -99,10 +100,15 @@ func (p *placer) same(e *entry, name string) (bool, error) {
 		return false, err
 	}
 	at := p.tree.at(where)
-	if c := p.owner[name]; p.conffiles[c.by](c.entry.name) {
-		at += newSuffix
-	}
 	st, err := os.Lstat(at)
+	if c := p.owner[name]; p.conffiles[c.by](c.entry.name) {
+		// It has its own name once its package, of an earlier wave, is configured.
+		if fresh, e := os.Lstat(at + newSuffix); e == nil {
+			at, st, err = at+newSuffix, fresh, nil
+		} else if !errors.Is(e, os.ErrNotExist) {
+			err = e
+		}
+	}
 	if err != nil {
 		return false, err
 	}

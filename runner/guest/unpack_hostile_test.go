@@ -153,6 +153,30 @@ func TestSharedFilesMustBeTheSame(t *testing.T) {
 	}
 }
 
+// TestSharedConffileOfAnEarlierWave: a conffile has its name when the package in
+// another architecture comes after the first has been configured.
+func TestSharedConffileOfAnEarlierWave(t *testing.T) {
+	p := func(arch, content string) []debtest.Package {
+		return []debtest.Package{{Name: "lib", Arch: arch, Fields: "Multi-Arch: same\n", Scripts: map[string]string{"conffiles": "/conf\n"},
+			Data: []tar.Header{debtest.Dir("."), debtest.File("./conf")}, Contents: map[string]string{"./conf": content}}}
+	}
+	for content, want := range map[string]string{"x": "", "y": "differs"} {
+		root := t.TempDir()
+		pl, err := unpackInto(t, root, p("amd64", "x")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf := filepath.Join(root, "conf")
+		if err := os.Rename(conf+newSuffix, conf); err != nil { // as dpkg configures it
+			t.Fatal(err)
+		}
+		err = placeWave(t, pl, p("i386", content))
+		if want == "" && (err != nil || readAll(t, conf+newSuffix) != content) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", content, err, want)
+		}
+	}
+}
+
 func FuzzEntryName(f *testing.F) {
 	for _, s := range []string{"./usr/bin/x", "/", ".", "../x", "a/../b", "./a//b/", "dev/null", ".satchel/init", "x\ny"} {
 		f.Add(s)
