@@ -50,8 +50,10 @@ func TestTreesLikeApt(t *testing.T) {
 				t.Fatalf("%s\n%s", p.out.Error, tailOf(p.log, 4000))
 			}
 			checkDatabase(t, p.root)
-			checkLinker(t, p.root)
 			got, unexplained := linesOf(p.listing), 0
+			if name := "/" + linkerCache; withoutTimes(got)[name] != withoutTimes(want)[name] {
+				checkLinker(t, p.root)
+			}
 			all := timeDifferences(want, got, shipped(t, p.root), c.plan.Epoch)
 			all = append(all, differences(withoutTimes(want), withoutTimes(got))...)
 			for _, d := range all {
@@ -66,11 +68,12 @@ func TestTreesLikeApt(t *testing.T) {
 	}
 }
 
+const linkerCache = "etc/ld.so.cache"
+
 // checkLinker makes the cache of shared libraries anew, which must change nothing.
 func checkLinker(t *testing.T, root string) {
 	t.Helper()
-	const cache = "etc/ld.so.cache"
-	before, err := os.ReadFile(filepath.Join(root, cache))
+	before, err := os.ReadFile(filepath.Join(root, linkerCache))
 	if err != nil {
 		t.Error(err)
 		return
@@ -78,8 +81,8 @@ func checkLinker(t *testing.T, root string) {
 	if out, err := exec.Command("chroot", root, "/sbin/ldconfig").CombinedOutput(); err != nil {
 		t.Errorf("ldconfig: %v\n%s", err, out)
 	}
-	if after, err := os.ReadFile(filepath.Join(root, cache)); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("ldconfig makes another /%s of the tree: %d bytes, then %d, %v", cache, len(before), len(after), err)
+	if after, err := os.ReadFile(filepath.Join(root, linkerCache)); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("ldconfig makes another /%s of the tree: %d bytes, then %d, %v", linkerCache, len(before), len(after), err)
 	}
 }
 
