@@ -17,7 +17,7 @@ var mergedLinks = [...]string{"bin", "sbin", "lib"}
 // bootstrap makes the environment from packages alone.
 func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 	p.frames.Step("Receiving %d packages", len(p.plan.Packages))
-	whole := ctx // of the preparation
+	outer := ctx // of the preparation
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	st := newStager(ctx, p.plan.Epoch)
@@ -29,7 +29,8 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 	if err != nil {
 		return err
 	}
-	parts := waves(all)
+	whole := waves(all)
+	parts := lightFirst(whole)
 	st.arrange(parts)
 	if err := p.skeleton(); err != nil {
 		return err
@@ -48,11 +49,12 @@ func (p *preparer) bootstrap(ctx context.Context, in *tar.Reader) error {
 			return err
 		}
 		p.frames.Step("Installing packages, part %d of %d (%d packages)", w+1, len(parts), len(wave))
+		placer.rest = len(parts) > len(whole) && w == len(parts)-1
 		if err := p.wave(ctx, placer, wave, w == 0); err != nil {
 			return err
 		}
 		if rest := parts[w+1:]; len(rest) > 0 && leaveLocales(rest) {
-			p.startLocale(whole)
+			p.startLocale(outer)
 		}
 	}
 	return p.dropEmptyLinks(placer)
@@ -145,7 +147,7 @@ func (p *preparer) wave(ctx context.Context, pl *placer, wave []*staged, first b
 		return err
 	}
 	pl.fresh = first
-	if pl.triggers, err = readInterests(p.tree); err != nil {
+	if err := pl.startTriggers(); err != nil {
 		return err
 	}
 	for _, s := range wave {

@@ -5,6 +5,7 @@ package guest
 import (
 	"bytes"
 	"context"
+	"slices"
 )
 
 // startLocale begins to make the locale while packages that come later are
@@ -33,15 +34,21 @@ func (p *preparer) finishLocale(ctx context.Context) error {
 // locales, or speaks of them at all.
 func leaveLocales(waves [][]*staged) bool {
 	for _, wave := range waves {
-		for _, s := range wave {
-			for _, f := range s.files {
-				if isScript(f.Name) && bytes.Contains(f.Content, []byte("locale")) {
-					return false
-				}
-			}
+		if slices.ContainsFunc(wave, func(s *staged) bool { return s.speaksOf("locale") }) {
+			return false
 		}
 	}
 	return true
+}
+
+// speaksOf tells whether a package's scripts or triggers hold one of some words.
+func (s *staged) speaksOf(words ...string) bool {
+	for _, f := range s.files {
+		if isScript(f.Name) && slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(f.Content, []byte(w)) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func isScript(name string) bool {

@@ -18,13 +18,9 @@ import (
 // base system is whole before what a descriptor asks for, as in gitian, where
 // it is a machine of its own: so ccache finds the compilers of build-essential.
 func waves(all []*staged) [][]*staged {
-	by := make(map[string][]*staged) // name, real or provided → packages
+	by := byName(all)
 	var first []*staged
 	for _, s := range all {
-		by[s.Name] = append(by[s.Name], s)
-		for _, r := range relations(s.control.Get("Provides")) {
-			by[r.name] = append(by[r.name], s)
-		}
 		if strings.EqualFold(s.control.Get("Essential"), "yes") {
 			first = append(first, s)
 		}
@@ -39,6 +35,18 @@ func waves(all []*staged) [][]*staged {
 		out = append(out, inParts(by, part, in)...)
 	}
 	return out
+}
+
+// byName finds packages by their names, real and provided.
+func byName(all []*staged) map[string][]*staged {
+	by := make(map[string][]*staged)
+	for _, s := range all {
+		by[s.Name] = append(by[s.Name], s)
+		for _, r := range relations(s.control.Get("Provides")) {
+			by[r.name] = append(by[r.name], s)
+		}
+	}
+	return by
 }
 
 // inParts divides packages so that what a preinst needs configured comes in a
@@ -130,13 +138,25 @@ func closure(by map[string][]*staged, roots []*staged, in map[*staged]bool) map[
 			continue
 		}
 		out[s] = true
-		for _, field := range []string{"Pre-Depends", "Depends"} {
-			for _, r := range relations(s.control.Get(field)) {
-				todo = append(todo, by[r.name]...)
-			}
+		for _, name := range s.needs() {
+			todo = append(todo, by[name]...)
 		}
 	}
 	return out
+}
+
+// needs are the names in Pre-Depends and Depends, all alternatives. They are
+// read once: closures are asked for of each package of a wave.
+func (s *staged) needs() []string {
+	if s.needed == nil {
+		s.needed = []string{}
+		for _, field := range []string{"Pre-Depends", "Depends"} {
+			for _, r := range relations(s.control.Get(field)) {
+				s.needed = append(s.needed, r.name)
+			}
+		}
+	}
+	return s.needed
 }
 
 // pick keeps, in their order, the packages that are in the set, or are not.

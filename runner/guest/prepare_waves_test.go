@@ -4,6 +4,8 @@ package guest
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,7 +13,9 @@ import (
 )
 
 // pkg makes a package of "name field: value; field: value"; "preinst" alone
-// gives it a preinst script, "base" makes it one of the base system.
+// gives it a preinst script, "base" makes it one of the base system, "10 MiB"
+// says how large it is, "triggers=…", "md5sums=…" and the like are control files,
+// with "\\n" for the ends of lines.
 func pkg(t *testing.T, rank int, text string) *staged {
 	t.Helper()
 	name, rest, _ := strings.Cut(text, " ")
@@ -22,6 +26,10 @@ func pkg(t *testing.T, rank int, text string) *staged {
 			s.files = append(s.files, deb.ControlFile{Name: "preinst", Content: []byte("#!/bin/sh\n")})
 		} else if f == "base" {
 			s.Base = true
+		} else if name, text, ok := strings.Cut(f, "="); ok && !strings.ContainsAny(name, ": ") {
+			s.files = append(s.files, deb.ControlFile{Name: name, Content: []byte(strings.ReplaceAll(text, `\n`, "\n") + "\n")})
+		} else if n, err := strconv.ParseInt(strings.TrimSuffix(f, " MiB"), 10, 64); err == nil {
+			s.Size = n << 20
 		} else if f != "" {
 			control += f + "\n"
 		}
@@ -66,27 +74,36 @@ func TestWaves(t *testing.T) {
 		{"circle of two and one more", []string{
 			"a preinst; Pre-Depends: b", "b preinst; Pre-Depends: a", "c preinst; Pre-Depends: a"}, "a b | c"},
 	} {
-		var all []*staged
-		for i, text := range c.packages {
-			all = append(all, pkg(t, i, text))
-		}
-		var got []string
-		n := 0
-		for _, w := range waves(all) {
-			var names []string
-			for _, s := range w {
-				names = append(names, s.Name)
-				n++
-			}
-			got = append(got, strings.Join(names, " "))
-		}
-		if g := strings.Join(got, " | "); g != c.want || n != len(all) {
-			t.Errorf("%s: got %q, want %q", c.name, g, c.want)
+		if got := namesOf(waves(pkgs(t, c.packages))); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// FuzzWaves: every package is in exactly one wave, whatever depends on what.
+func pkgs(t *testing.T, texts []string) (all []*staged) {
+	t.Helper()
+	for i, text := range texts {
+		all = append(all, pkg(t, i, text))
+	}
+	return all
+}
+
+// namesOf writes waves as "a b | c".
+func namesOf(waves [][]*staged) string {
+	var all []string
+	for _, w := range waves {
+		var names []string
+		for _, s := range w {
+			names = append(names, s.Name)
+		}
+		all = append(all, strings.Join(names, " "))
+	}
+	return strings.Join(all, " | ")
+}
+
+// FuzzWaves: every package is in exactly one wave, whatever depends on what; a
+// divided last wave keeps its packages and their order, and nothing of its first
+// part needs anything of the second.
 func FuzzWaves(f *testing.F) {
 	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -102,10 +119,16 @@ func FuzzWaves(f *testing.F) {
 			if b[i+2]&14 == 14 {
 				text += "; Essential: yes"
 			}
+			text += fmt.Sprintf("; %d MiB", b[i+2])
 			all = append(all, pkg(t, i/3, text))
 		}
+		whole := waves(all)
+		divided := lightFirst(whole)
+		if again := namesOf(lightFirst(waves(all))); again != namesOf(divided) {
+			t.Errorf("got %s, then %s", namesOf(divided), again)
+		}
 		seen := make(map[*staged]bool)
-		for _, w := range waves(all) {
+		for _, w := range divided {
 			if len(w) == 0 {
 				t.Error("an empty wave")
 			}
@@ -118,6 +141,26 @@ func FuzzWaves(f *testing.F) {
 		}
 		if len(seen) != len(all) {
 			t.Errorf("got %d of %d packages", len(seen), len(all))
+		}
+		if len(divided) == len(whole) {
+			return
+		}
+		light, heavy := divided[len(divided)-2], divided[len(divided)-1]
+		later := make(map[string]bool)
+		for _, s := range heavy {
+			later[s.Name] = true
+		}
+		for _, s := range light {
+			for _, r := range relations(s.control.Get("Pre-Depends") + "," + s.control.Get("Depends")) {
+				if later[r.name] {
+					t.Errorf("%s comes before %s: %s", s.Name, r.name, namesOf(divided))
+				}
+			}
+		}
+		for _, part := range [][]*staged{light, heavy} {
+			if !slices.IsSortedFunc(part, func(a, b *staged) int { return a.rank - b.rank }) {
+				t.Errorf("not in the plan's order: %s", namesOf(divided))
+			}
 		}
 	})
 }

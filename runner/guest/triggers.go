@@ -161,6 +161,21 @@ func readInterests(t *tree) (*activations, error) {
 	return a, nil
 }
 
+// startTriggers begins to note what a wave sets off. If the first part of a divided
+// one has libraries, the second sets off ldconfig in any case: it lists links, too,
+// and those of packages without libraries set off nothing.
+func (p *placer) startTriggers() error {
+	earlier := p.triggers
+	var err error
+	if p.triggers, err = readInterests(p.tree); err != nil {
+		return err
+	}
+	if p.rest && earlier != nil && earlier.seen["ldconfig -\n"] {
+		p.triggers.add("ldconfig", "-")
+	}
+	return nil
+}
+
 // begin notes what a package's control part activates. A package that dpkg does
 // not know yet waits for none of it: it does when dpkg configures it, and
 // activates the same again.

@@ -270,3 +270,31 @@ func TestActivationsStandBehind(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestLinkerAgain: the second part of a divided wave sets off ldconfig if the first did.
+func TestLinkerAgain(t *testing.T) {
+	for _, c := range []struct {
+		name, triggers string
+		rest           bool
+		want           string
+	}{
+		{"the rest of the wave", "activate-noawait ldconfig\nactivate other\n", true, "ldconfig -\n"},
+		{"another wave", "activate-noawait ldconfig\n", false, ""},
+		{"no libraries before", "activate other\n", true, ""},
+	} {
+		pl, err := unpackInto(t, t.TempDir(), withPostinst("light", c.triggers, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pl.tree.write(unincorp, nil, 0o644); err != nil { // dpkg has read it
+			t.Fatal(err)
+		}
+		pl.rest = c.rest
+		if err := placeWave(t, pl, []debtest.Package{withPostinst("links", "", "")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := readAll(t, pl.tree.at(unincorp)); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}

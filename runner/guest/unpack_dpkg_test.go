@@ -55,7 +55,7 @@ func placeWave(t *testing.T, pl *placer, packages []debtest.Package) error {
 	if err != nil {
 		return err
 	}
-	if pl.triggers, err = readInterests(pl.tree); err != nil {
+	if err := pl.startTriggers(); err != nil {
 		return err
 	}
 	var all []*staged

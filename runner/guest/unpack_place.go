@@ -37,6 +37,8 @@ type placer struct {
 	known map[string]bool // directories whose attributes a package has set
 	// triggers are those that the packages set off; nil: none is looked for.
 	triggers *activations
+	// rest is true for the second part of a divided wave.
+	rest bool
 }
 
 // claim is one package's hold on a name.

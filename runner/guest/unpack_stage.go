@@ -47,6 +47,7 @@ type staged struct {
 	ready   chan struct{} // closed when it is staged; never after a failure
 	control *deb.Control
 	files   []deb.ControlFile
+	needed  []string // what needs answers, once it was asked
 	entries []entry
 	sums    []byte // md5sums as dpkg generates it, where the package ships none
 }
