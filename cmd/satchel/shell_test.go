@@ -36,7 +36,7 @@ func (c *crossing) shell(t *testing.T, engine string) {
 		return cmd
 	}
 	t.Run("same", func(t *testing.T) { c.shellSees(t, engine, open) })
-	if engine == "sandbox" { // the guest's doing, the same in both
+	if engine == "sandbox" { // of the engines themselves TestEngine/shell wants it
 		t.Run("status", func(t *testing.T) { c.shellStatus(t, open) })
 	}
 	t.Run("binary", func(t *testing.T) { c.shellBinary(t, open) })

@@ -97,7 +97,7 @@ func whole() bool {
 // groups are all tests.
 var groups = map[string]map[string]func(*testing.T, *suite){
 	"streams": streamTests, "keep": keepTests, "leave": leaveTests, "inside": insideTests,
-	"network": networkTests, "escape": escapeTests, "script": scriptTests, "life": lifeTests,
+	"network": networkTests, "escape": escapeTests, "script": scriptTests, "shell": shellTests, "life": lifeTests,
 }
 
 type suite struct {

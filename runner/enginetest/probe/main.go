@@ -15,12 +15,19 @@ import (
 	"time"
 
 	"satchel/runner/enginetest/wire"
+	"satchel/runner/guest"
 	"satchel/runner/sandbox"
 )
 
 func main() {
 	if code := sandbox.Main(os.Args); code >= 0 { // as in satchel
 		os.Exit(code)
+	}
+	if len(os.Args) > 2 && os.Args[2] == guestWord {
+		os.Exit(guest.Main(nil, os.Stdin, os.Stdout, os.Stderr))
+	}
+	if len(os.Args) > 2 && os.Args[2] == "exec" { // what the guest starts a command by
+		os.Exit(guest.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	if len(os.Args) > 2 && os.Args[2] == "child" {
 		time.Sleep(time.Hour) // argument 3 is a mark by which a test finds it
