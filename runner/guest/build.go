@@ -28,6 +28,15 @@ var homeFolders = [...]string{"install", "out", "build", "cache", "cache/common"
 // standard input of bash -x and sends the files of ~/out as a tar stream. A
 // script that fails is no error of the build step: its status is in Exit.
 func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Outcome {
+	v := newVariation(b)
+	out := offline(ctx, b, func(asked *asked) (int, error) { return placeAndRun(ctx, b, in, frames, asked, v) })
+	out.Unvaried, out.Seen = v.not, v.seen
+	return out
+}
+
+// offline checks the plan, has names refused and noted while do goes on, and says how that
+// ended: its status, what it asked for, and what ran out.
+func offline(ctx context.Context, b *Build, do func(*asked) (int, error)) Outcome {
 	if err := checkBuild(b); err != nil {
 		return Outcome{Error: err.Error()}
 	}
@@ -37,11 +46,8 @@ func runBuild(ctx context.Context, b *Build, in *tar.Reader, frames *Frames) Out
 		return Outcome{Error: err.Error()}
 	}
 	defer refuser.Close()
-	v := newVariation(b)
-	code, err := placeAndRun(ctx, b, in, frames, asked, v)
-	out := Outcome{Exit: code, Wanted: asked.List(), Unvaried: v.not, Seen: v.seen}
-	out.OutOfMemory = counted(oomFiles[:])
-	out.OutOfProcesses = counted(refusedFiles[:])
+	code, err := do(asked)
+	out := Outcome{Exit: code, Wanted: asked.List(), OutOfMemory: counted(oomFiles[:]), OutOfProcesses: counted(refusedFiles[:])}
 	if err != nil {
 		out.Error = err.Error()
 	}

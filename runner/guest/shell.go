@@ -22,24 +22,7 @@ import (
 // runShell does what runBuild does, up to the script; in its place bash reads
 // what the host sends on after the inputs. Nothing is collected.
 func runShell(ctx context.Context, s *Shell, in *tar.Reader, rest io.Reader, frames *Frames) Outcome {
-	b := &s.Build
-	if err := checkBuild(b); err != nil {
-		return Outcome{Error: err.Error()}
-	}
-	asked := &asked{}
-	refuser, err := startRefuser(ctx, asked)
-	if err != nil {
-		return Outcome{Error: err.Error()}
-	}
-	defer refuser.Close()
-	code, err := s.placeAndOpen(ctx, in, rest, frames, asked)
-	out := Outcome{Exit: code, Wanted: asked.List()}
-	out.OutOfMemory = counted(oomFiles[:])
-	out.OutOfProcesses = counted(refusedFiles[:])
-	if err != nil {
-		out.Error = err.Error()
-	}
-	return out
+	return offline(ctx, &s.Build, func(asked *asked) (int, error) { return s.placeAndOpen(ctx, in, rest, frames, asked) })
 }
 
 func (s *Shell) placeAndOpen(ctx context.Context, in *tar.Reader, rest io.Reader, frames *Frames, asked *asked) (int, error) {
