@@ -29,6 +29,7 @@ type build struct {
 	told    bool      // done may be looked at by others
 
 	placed   bool              // the script has begun, with all its inputs
+	ran      time.Time         // when its container was started; zero before
 	seen     guest.Seen        // by the script
 	unvaried map[string]string // what was not varied, and why
 }
@@ -77,6 +78,7 @@ func (b *build) carryOut(ctx context.Context, stage string) error {
 	}
 	defer keep.Close()
 	b.step("Starting target")
+	b.ran = b.run.now()
 	proc, err := b.run.Engine.Start(ctx, b.container(env))
 	if err != nil {
 		return fmt.Errorf("starting the build of %s: %w", b.name, err)

@@ -21,17 +21,18 @@ import (
 
 // fakeEngine prepares nothing, and instead of scripts runs a function.
 type fakeEngine struct {
-	mu       sync.Mutex
-	kept     map[manifest.Digest]Environment
-	prepared int
-	builds   []string // Log of each, in the order of starting
-	running  int
-	most     int // that ran at the same time
-	limits   []int64
-	left     []Remains // the newest first
-	leave    error     // of Leave
-	silent   bool      // scripts print nothing
-	used     string    // name of remains that are in use
+	mu        sync.Mutex
+	kept      map[manifest.Digest]Environment
+	prepared  int
+	builds    []string // Log of each, in the order of starting
+	running   int
+	most      int // that ran at the same time
+	limits    []int64
+	left      []Remains // the newest first
+	leave     error     // of Leave
+	silent    bool      // scripts print nothing
+	used      string    // name of remains that are in use
+	preparing func()    // called when an environment is prepared; may be nil
 
 	// script gets the names of what lies in the cache, and answers what is in out and
 	// cache then, by path, and the script's status.
@@ -91,6 +92,9 @@ func (e *fakeEngine) guest(in io.Reader, w io.Writer) error {
 		}
 	}
 	if plan.Prepare != nil {
+		if e.preparing != nil {
+			e.preparing()
+		}
 		root := manifest.Sum([]byte(plan.Prepare.Suite))
 		fmt.Fprintf(frames.Writer(guest.KindInstallLog), "preparing %s\n", plan.Prepare.Suite)
 		return frames.Done(guest.Outcome{Root: &root})

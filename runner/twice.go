@@ -21,7 +21,8 @@ type Twice struct {
 	*Run
 	// Same are names of Variations that are left as they are.
 	Same []string
-	// Apart is how long after the first build's begin the second begins, at the earliest.
+	// Apart is how long after the last script of the first build began the second build
+	// begins, at the earliest: what is prepared before takes time of the first build alone.
 	Apart time.Duration
 	// Wait waits; the end of ctx ends it.
 	Wait func(ctx context.Context, d time.Duration) error
@@ -85,7 +86,7 @@ func (t *Twice) Do(ctx context.Context) (*Doubled, error) {
 		return nil, err
 	}
 	to := t.now()
-	if err := t.apart(ctx, from, to); err != nil {
+	if err := t.apart(ctx, lastBegin(builds), to); err != nil {
 		return nil, err
 	}
 	again, err := t.again(ctx, second, cache)
@@ -125,6 +126,16 @@ func (t *Twice) snapshot() (dir string, release func(), err error) {
 		}
 	}
 	return dir, release, nil
+}
+
+// lastBegin is when the last of their scripts began.
+func lastBegin(builds []*build) (last time.Time) {
+	for _, b := range builds {
+		if b.ran.After(last) {
+			last = b.ran
+		}
+	}
+	return last
 }
 
 // apart waits until the second build may begin.

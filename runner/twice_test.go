@@ -25,6 +25,27 @@ func fakeTwice(t *testing.T, more string, suites ...string) (*Twice, *fakeEngine
 	return &Twice{Run: r}, e, story
 }
 
+// However long what comes before the first script takes, the second one begins later by Apart.
+func TestTwiceApart(t *testing.T) {
+	tw, e, _ := fakeTwice(t, "", "s1", "s2")
+	at, slow, script := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC), 3*time.Minute, e.script
+	tw.Now = func() time.Time { return at }
+	var began []time.Time
+	e.script = func(b *guest.Build, cache []string) (map[string]string, int) {
+		began = append(began, at)
+		at = at.Add(time.Second)
+		return script(b, cache)
+	}
+	e.preparing = func() { at, slow = at.Add(slow), 0 }
+	tw.Apart, tw.Wait = time.Minute, func(_ context.Context, d time.Duration) error { at = at.Add(d); return nil }
+	if _, err := tw.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(began) != 4 || began[2].Sub(began[0]) < tw.Apart || began[3].Sub(began[1]) < tw.Apart || slow != 0 {
+		t.Errorf("the scripts began at %v, want those of the second build later by %v", began, tw.Apart)
+	}
+}
+
 // A second build has everything otherwise; where nothing comes of it, nothing is left.
 func TestTwiceSame(t *testing.T) {
 	tw, e, story := fakeTwice(t, "", "s1", "s2")

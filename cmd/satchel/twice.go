@@ -18,7 +18,7 @@ import (
 type twiceFlags struct {
 	Twice       bool          `help:"Build a second time with everything varied that may vary. Exit 4 if outputs differ, with what differs inside them; the second result is kept then, in DIR.second."`
 	Same        []string      `help:"With --twice: what not to vary (${variations})." placeholder:"NAME"`
-	Apart       time.Duration `help:"With --twice: let so much time pass from one beginning to the other." default:"61s" placeholder:"TIME"`
+	Apart       time.Duration `help:"With --twice: let so much time pass from the beginning of a script to that of the other." default:"61s" placeholder:"TIME"`
 	SecondCache string        `help:"With --twice: another cache folder for the second build, with an environment prepared anew." type:"path" placeholder:"DIR"`
 	Diffoscope  bool          `help:"With --twice: have diffoscope, where it is installed, write DIR.second/diffoscope.txt." default:"true" negatable:""`
 }
