@@ -53,6 +53,10 @@ type Container struct {
 	// Uptime is by how many seconds the machine seems to have run longer than it has.
 	// An engine that cannot do that does not: nothing may depend on it.
 	Uptime int64
+	// Users says who the container's users are on the host, but for its root: user 1 is this
+	// one, and so on, and the files of the environment are still theirs. 0: whoever the engine
+	// has. An engine that cannot do that does not: nothing may depend on it.
+	Users int64
 }
 
 // Exhausted says which limits a container has run into, as far as the kernel

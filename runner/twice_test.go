@@ -73,7 +73,7 @@ func TestTwiceSame(t *testing.T) {
 	if waited < 50*time.Minute || !undone {
 		t.Errorf("waited %v, the caller is as before: %v", waited, undone)
 	}
-	if len(varied) != 4 || varied[0] != (guest.Vary{}) || varied[2] != (guest.Vary{Addresses: true, Listings: true, Pids: secondPids, Uptime: secondUptime}) {
+	if len(varied) != 4 || varied[0] != (guest.Vary{}) || varied[2] != (guest.Vary{Addresses: true, Listings: true, Pids: secondPids, Uptime: secondUptime, Users: secondUsers}) {
 		t.Errorf("varied %+v", varied)
 	}
 	if !strings.Contains(scripts[0], "MAKEOPTS=(-j2)\nNUM_PROCS=2\nNUM_MEM=2000\n") || !strings.Contains(scripts[3], "MAKEOPTS=(-j1)\nNUM_PROCS=1\nNUM_MEM=2064\n") {

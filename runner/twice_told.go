@@ -32,8 +32,7 @@ func (s *second) told(t *Twice, first []*build) []provenance.Variation {
 	} else {
 		cache.Why = "it takes --second-cache DIR, and the time to prepare the environment again"
 	}
-	return append(all, cache,
-		provenance.Variation{Name: "uid", What: "user on the host", Why: "the files of a prepared environment belong to one"})
+	return append(all, cache)
 }
 
 // timeOfDay tells how far apart the builds were. The kernel has no namespace for this

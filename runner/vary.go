@@ -15,6 +15,7 @@ const (
 	secondPids   = 3000       // process numbers are above
 	secondUptime = 100 * 3600 // seconds that the machine seems older
 	moreMemory   = 64         // MiB
+	secondUsers  = 1 << 30    // the host's user that is the container's first after root
 )
 
 // vary is what the builds of a run have otherwise than ordinary ones; the zero
@@ -37,7 +38,7 @@ func (v vary) container(c *Container) {
 	if v.host != "" {
 		c.Hostname = v.host
 	}
-	c.Uptime = v.guest.Uptime
+	c.Uptime, c.Users = v.guest.Uptime, v.guest.Users
 }
 
 // Variations are the names that Twice.Same takes, in the order in which they are told of.
@@ -89,6 +90,10 @@ func kinds() []kind {
 		{name: guest.VaryUptime, what: "time since the machine started", key: guest.VaryUptime, set: func(r *Run) (string, string) {
 			r.vary.guest.Uptime = secondUptime
 			return "as it is", fmt.Sprintf("%d hours longer", secondUptime/3600)
+		}},
+		{name: guest.VaryUsers, what: "users on the host", key: guest.VaryUsers, set: func(r *Run) (string, string) {
+			r.vary.guest.Users = secondUsers
+			return "those of the same numbers", "from " + strconv.Itoa(secondUsers) + " on"
 		}},
 	}
 }

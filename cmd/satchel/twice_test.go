@@ -41,12 +41,17 @@ func (c *crossing) twice(t *testing.T, engine string) {
 	if code != exitDiffer || d.Answer != runner.TwiceDiffer || len(d.Inside) != 1 {
 		t.Fatalf("exit status %d, %+v\n%s", code, d, story)
 	}
+	users := false
 	for _, v := range d.Varied {
-		if v.Why != "" && v.Name != "cache" && v.Name != "uid" && (engine != "docker" || v.Name != "uptime") {
+		users = users || v.Name == "users" && v.Why == ""
+		if v.Why != "" && v.Name != "cache" && v.Name != "users" && (engine != "docker" || v.Name != "uptime") {
 			t.Errorf("not varied: %+v", v)
 		}
 	}
-	c.named(t, engine, d.Inside[0].Differences)
+	if engine == "docker" && users {
+		t.Error("a daemon is said to give a container other users")
+	}
+	c.named(t, engine, users, d.Inside[0].Differences)
 	if asked != "" {
 		c.diffoscope(t, out, d.Inside[0].Differences)
 	}
@@ -80,7 +85,7 @@ func (c *crossing) twice(t *testing.T, engine string) {
 }
 
 // named wants every output of varied told of with its cause.
-func (c *crossing) named(t *testing.T, engine string, all []differ.Difference) {
+func (c *crossing) named(t *testing.T, engine string, users bool, all []differ.Difference) {
 	t.Helper()
 	tree := differencesText("varied", all)
 	want := map[string]string{
@@ -91,6 +96,11 @@ func (c *crossing) named(t *testing.T, engine string, all []differ.Difference) {
 	}
 	if engine == "sandbox" {
 		want["uptime"] = "another line"
+	}
+	if users {
+		want["users"] = "another line"
+	} else if strings.Contains(tree, "\n  users: ") {
+		t.Errorf("the users are others, and it is not said:\n%s", tree)
 	}
 	for name, words := range want {
 		_, after, ok := strings.Cut(tree, "\n  "+name+": ")

@@ -56,7 +56,7 @@ echo common >> $GBUILD_COMMON_CACHE/count; mkdir -p $GBUILD_PACKAGE_CACHE/deep; 
 	"varied": `
 date > $OUTDIR/date; hostname > $OUTDIR/host; nproc > $OUTDIR/processors; uname -r > $OUTDIR/kernel; echo $$ > $OUTDIR/process
 mkdir d; touch d/a d/b d/c; ls -U d > $OUTDIR/listing; tar --mtime=@0 -cf $OUTDIR/order.tar d; touch -d @0 d; tar -czf $OUTDIR/times.tar.gz d
-perl -e 'print \%ENV' > $OUTDIR/address; cut -d. -f1 /proc/uptime > $OUTDIR/uptime; mktemp -u > $OUTDIR/path; echo $NUM_MEM > $OUTDIR/memory`,
+perl -e 'print \%ENV' > $OUTDIR/address; cut -d. -f1 /proc/uptime > $OUTDIR/uptime; mktemp -u > $OUTDIR/path; echo $NUM_MEM > $OUTDIR/memory; cat /proc/self/uid_map > $OUTDIR/users`,
 	"steady": `
 mkdir d; touch d/a d/b d/c; tar --sort=name --mtime=@$SOURCE_DATE_EPOCH -cf $OUTDIR/x.tar d; ls -R / 2>/dev/null | grep -c . > /dev/null
 hostname > /dev/null; find . | sort > $OUTDIR/list; find /usr/share/doc -name copyright | LC_ALL=C sort | sha256sum > $OUTDIR/sum; rm -r d; ls -A > $OUTDIR/left`,

@@ -144,6 +144,8 @@ var keepTests = map[string]func(*testing.T, *suite){
 		}
 	},
 
+	"other-users": func(t *testing.T, s *suite) { s.otherUsers(t) },
+
 	"changes-stay-outside": func(t *testing.T, s *suite) {
 		e := s.engine(t)
 		env, want := s.kept(t, e, "changes")

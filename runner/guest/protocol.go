@@ -154,6 +154,7 @@ type Vary struct {
 	Listings  bool  `json:"listings,omitempty"`  // folders are listed backwards
 	Pids      int   `json:"pids,omitempty"`      // process numbers are above
 	Uptime    int64 `json:"uptime,omitempty"`    // seconds by which the engine has made the machine older
+	Users     int64 `json:"users,omitempty"`     // the host's user that the engine has made the first after root
 }
 
 // Names of the members of Vary, in Outcome.Unvaried.
@@ -163,6 +164,7 @@ const (
 	VaryListings  = "listings"
 	VaryPids      = "pids"
 	VaryUptime    = "uptime"
+	VaryUsers     = "users"
 )
 
 // Seen is what the script could see of where it ran.

@@ -38,6 +38,7 @@ func newVariation(b *Build) *variation { return &variation{build: b, not: map[st
 func (v *variation) prepare(ctx context.Context) error {
 	v.now = v.build.Vary
 	v.tryUptime()
+	v.tryUsers()
 	if v.now.Addresses {
 		if err := try(perNoRandomize); err != nil {
 			v.now.Addresses = false
@@ -74,6 +75,23 @@ func (v *variation) tryUptime() {
 	text, err := os.ReadFile("/proc/self/timens_offsets")
 	if err != nil || !bytes.Contains(text, []byte(strconv.FormatInt(v.now.Uptime, 10))) {
 		v.not[VaryUptime] = "the engine, or a kernel before 5.6, has no clock of its own for a container"
+	}
+}
+
+// tryUsers looks whether the engine has given the container those users of the host.
+func (v *variation) tryUsers() {
+	if v.now.Users == 0 {
+		return
+	}
+	text, err := os.ReadFile("/proc/self/uid_map") // user_namespaces(7)
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "1" && f[1] == strconv.FormatInt(v.now.Users, 10) {
+			return
+		}
+	}
+	v.not[VaryUsers] = "it takes the sandbox as root, Linux 5.19, and a file system that can be mounted with other ids"
+	if err != nil {
+		v.not[VaryUsers] = err.Error()
 	}
 }
 

@@ -30,6 +30,7 @@ type boot struct {
 	Sudo      bool   `json:"sudo,omitempty"`      // set-id programs give rights
 	Rehearse  bool   `json:"rehearse,omitempty"`  // do everything but start the init
 	Uptime    int64  `json:"uptime,omitempty"`    // seconds by which the machine seems older
+	Mapped    string `json:"mapped,omitempty"`    // the state folder, which treeFD shows with the ids of the container's users
 
 	overlaid bool                     // the root is an overlay, not a copy
 	dates    map[string]unix.Timespec // of the root's folders that the engine writes to
@@ -39,6 +40,7 @@ type boot struct {
 const (
 	bootFD  = 3 // boot as JSON, ended by the host's closing it
 	errorFD = 4 // why there is no container; closed when there is one
+	treeFD  = 5 // what is mounted on Mapped; only if that is there
 )
 
 // Main becomes a container when args (os.Args) ask for it, and does not
@@ -86,6 +88,9 @@ func become() error {
 	b, err := readBoot(os.NewFile(bootFD, "boot"))
 	if err != nil {
 		return err
+	}
+	if b.Mapped != "" {
+		unix.CloseOnExec(treeFD)
 	}
 	unix.Umask(0o022)
 	if _, err := unix.Setsid(); err != nil && err != unix.EPERM { // EPERM: it leads one

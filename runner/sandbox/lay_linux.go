@@ -9,7 +9,7 @@ import (
 
 // lay makes the folders that the container's root consists of.
 func (e *Engine) lay(r *run, c runner.Container) (*boot, error) {
-	b := &boot{Init: e.copied, Hostname: c.Hostname, Uptime: c.Uptime, Sudo: e.sudo, UserNS: e.ids != nil || inUserNamespace()}
+	b := &boot{Init: e.copied, Hostname: c.Hostname, Uptime: c.Uptime, Sudo: e.sudo, UserNS: e.ids != nil || inUserNamespace() || c.Users > 0}
 	if c.Environment.IsZero() {
 		var err error
 		b.Root, err = r.mkdir(rootName, 0o755)

@@ -54,7 +54,10 @@ func (p *process) Leave(ctx context.Context, r runner.Remains) error {
 	if p.closed || p.kept {
 		return errors.New("leaving a container: its root is gone")
 	}
-	err := r.CheckOf(p.from)
+	err := p.ownUsers()
+	if err == nil {
+		err = r.CheckOf(p.from)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}

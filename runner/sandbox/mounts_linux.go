@@ -24,6 +24,11 @@ func (b *boot) mountAll() error {
 	if err := mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return err
 	}
+	if b.Mapped != "" {
+		if err := unix.MoveMount(treeFD, "", unix.AT_FDCWD, b.Mapped, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return fmt.Errorf("mounting %s with other ids: %w", b.Mapped, err)
+		}
+	}
 	sources, err := openSources(b.Init)
 	if err != nil {
 		return err

@@ -28,6 +28,10 @@ func (e *Engine) Start(ctx context.Context, c runner.Container) (runner.Process,
 		return nil, err
 	}
 	p, err := e.start(ctx, c, false)
+	if err != nil && c.Users > 0 { // with users of the engine's own, then
+		c.Users = 0
+		p, err = e.start(ctx, c, false)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("starting a sandbox: %w", err)
 	}
@@ -60,6 +64,13 @@ func (e *Engine) start(ctx context.Context, c runner.Container, rehearse bool) (
 	if err != nil {
 		return nil, err
 	}
+	if c.Users > 0 {
+		if p.tree, err = e.mapTree(c.Users); err != nil {
+			return nil, err
+		}
+		defer p.tree.Close()
+		b.Mapped = e.dir
+	}
 	if err := p.launch(ctx, b, limits{memory: c.Memory, processes: c.Processes, cpus: int64(c.CPUs)}); err != nil {
 		return nil, err
 	}
@@ -76,6 +87,7 @@ type process struct {
 	stdin  *os.File
 	stdout *os.File
 	stderr runner.Tail
+	tree   *os.File // treeFD while it starts; nil: its users are the engine's
 	groups []group
 	want   limits
 	held   limits      // of want, those that groups enforce
@@ -114,6 +126,10 @@ func (p *process) launch(ctx context.Context, b *boot, want limits) error {
 	if p.engine.ids != nil {
 		p.cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
 		p.cmd.SysProcAttr.AmbientCaps = ambient()
+	}
+	if p.tree != nil {
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, p.tree)
+		mapUsers(p.cmd.SysProcAttr, p.from.Users)
 	}
 	if err := p.spawn(pipes); err != nil {
 		pipes.closeHost()
