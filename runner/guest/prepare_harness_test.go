@@ -260,7 +260,14 @@ func sendPrepare(w io.Writer, plan *Prepare, layers, debs []string) error {
 			return err
 		}
 	}
-	for _, i := range plan.Stream() {
+	order := plan.Stream()
+	for i := len(order); i < len(debs); i++ { // more than there should be
+		order = append(order, i)
+	}
+	for _, i := range order {
+		if i >= len(debs) { // fewer
+			break
+		}
 		if err := sendFile(tw, fmt.Sprintf("deb/%d", i), debs[i]); err != nil {
 			return err
 		}
