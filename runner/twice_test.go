@@ -263,7 +263,8 @@ func TestTold(t *testing.T) {
 	}
 	want := []string{"host name: satchel|elsewhere-2|", "-j: 1|2|", "memory in MiB, and -m: 10|74|", "order in which folders list their files: ||no",
 		"order in which inputs are placed: first to last|last to first|", "addresses in memory: at random|fixed|", "kernel release: 6.1|2.6.61|",
-		"process numbers: from 1|above 3000|", "time since the machine started: as it is|100 hours longer|"}
+		"process numbers: from 1|above 3000|", "time since the machine started: as it is|100 hours longer|",
+		"users on the host: those of the same numbers|from 1073741824 on|"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
