@@ -31,7 +31,8 @@ type handlers struct {
 // converse sends plan and items to the guest of p and takes its frames until
 // its outcome. It returns when both directions have ended. The guest's own
 // complaint becomes the error. The guest's input stays open until its outcome is
-// here: an end before that tells it that satchel is gone, however it went.
+// here: an end before that tells it that satchel is gone, however it went, and the
+// end after it that it may end, too.
 func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Writer) error, h handlers) (guest.Outcome, error) {
 	sent := make(chan error, 1)
 	to := &sink{w: p.Stdin()}
@@ -42,7 +43,13 @@ func converse(ctx context.Context, p Process, plan guest.Plan, send func(*tar.Wr
 		}
 		sent <- err
 	}()
-	out, err := guest.ReadFrames(p.Stdout(), h.limits(), h.take)
+	out, err := guest.ReadFrames(p.Stdout(), h.limits(), func(k guest.Kind, b []byte) error {
+		if k == guest.KindDone {
+			p.Stdin().Close() // for which the guest waits
+			return nil
+		}
+		return h.take(k, b)
+	})
 	h.join.end()
 	if err != nil {
 		p.Close() // so that the sender ends too

@@ -21,11 +21,11 @@ import (
 // podmanTests hold of Podman, too. Of the others these do not:
 // the container sees the host's control groups (of version 1), /run/.containerenv
 // and no /etc/resolv.conf, may not turn address randomising off, and nobody says
-// that memory ran out; and of a shell that ends at once its last words, which say
-// how, are lost now and then (version 4.3, on a busy machine).
+// that memory ran out.
 var podmanTests = []string{
 	"streams/half-close", "streams/close-while-writing", "keep/environment", "keep/keep-twice", "keep/changes-stay-outside",
 	"network/only-lo", "network/outside", "network/families", "escape/calls", "life/close-kills", "life/cancel", "life/killed",
+	"shell/status", "shell/users", "shell/signal", "shell/terminal",
 }
 
 // Podman's socket serves, root's and a user's own.

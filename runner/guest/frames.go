@@ -121,8 +121,8 @@ type Limits struct {
 }
 
 // ReadFrames reads what an init says until its outcome, handing every frame
-// before that to handle in order. The payload is handle's only until it
-// returns. The stream is not trusted: an unknown kind, a length over MaxFrame,
+// before that to handle in order, and the outcome as KindDone with no payload: then
+// the init may end. The payload is handle's only until it returns. The stream is not trusted: an unknown kind, a length over MaxFrame,
 // more than limits allow, or anything after the outcome gives an error that
 // wraps ErrFrames; an end before the outcome one that wraps ErrNoOutcome.
 // An error from handle ends the reading and is returned as it is.
@@ -144,7 +144,7 @@ func ReadFrames(r io.Reader, limits Limits, handle func(Kind, []byte) error) (Ou
 			return Outcome{}, endOf(err)
 		}
 		if kind == KindDone {
-			return lastFrame(r, buf[:n])
+			return lastFrame(r, buf[:n], handle)
 		}
 		if err := handle(kind, buf[:n]); err != nil {
 			return Outcome{}, err
@@ -175,10 +175,13 @@ func (l *Limits) take(kind Kind, n int64) error {
 	return nil
 }
 
-func lastFrame(r io.Reader, b []byte) (Outcome, error) {
+func lastFrame(r io.Reader, b []byte, handle func(Kind, []byte) error) (Outcome, error) {
 	var o Outcome
 	if err := json.Unmarshal(b, &o); err != nil {
 		return Outcome{}, fmt.Errorf("%w: its outcome: %w", ErrFrames, err)
+	}
+	if err := handle(KindDone, nil); err != nil {
+		return Outcome{}, err
 	}
 	var one [1]byte
 	switch n, err := io.ReadFull(r, one[:]); {

@@ -43,7 +43,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got[KindTar] != long || got[KindStep] != "step 1" || len(got) != 2 {
+	if got[KindTar] != long || got[KindStep] != "step 1" || got[KindDone] != "" || len(got) != 3 {
 		t.Errorf("got %d bytes of tar, step %q, %d kinds", len(got[KindTar]), got[KindStep], len(got))
 	}
 	if out.Exit != 3 || *out.Root != sum || len(out.Wanted) != 2 || out.Wanted[1].Commands[0] != "wget x" {

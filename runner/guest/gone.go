@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // errGone is why everything stops when the host's satchel is no longer there.
@@ -26,4 +27,19 @@ func untilGone(r io.Reader, gone context.CancelCauseFunc) io.Reader {
 		pw.CloseWithError(err)
 	}()
 	return pr
+}
+
+// hearing is how long a host may take to have heard the outcome.
+const hearing = 3 * time.Second
+
+// stayUntilHeard waits until the host, which has the outcome then, closes its end of
+// the pipe from, and ctx with it; but for a while only, since it may have no end of
+// its own to close. Podman now and then loses what a container says that ends
+// at once.
+func stayUntilHeard(ctx context.Context, from io.Reader) {
+	go io.Copy(io.Discard, from) // what nobody has asked for is before the end
+	select {
+	case <-ctx.Done():
+	case <-time.After(hearing):
+	}
 }

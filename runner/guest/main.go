@@ -75,6 +75,7 @@ func work(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "satchel guest: %v (outcome: %s)\n", err, out.Error)
 		return 1
 	}
+	stayUntilHeard(ctx, from)
 	if out.Error != "" {
 		return 1
 	}

@@ -211,10 +211,12 @@ func initWith(t *testing.T, root string, run initRun) prepared {
 			listing.Write(b)
 		case KindStep:
 			p.steps = append(p.steps, fmt.Sprintf("%6.2f %s", time.Since(start).Seconds(), b))
+		case KindDone:
+			in.Close() // only now, as the host does
 		}
 		return nil
 	})
-	in.Close() // only now, as the host does
+	in.Close()
 	werr := cmd.Wait()
 	p.log, p.listing, p.took = log.String(), listing.String(), time.Since(start)
 	if err != nil {
