@@ -84,12 +84,15 @@ var rules = [...]rule{
 }
 
 // normalise makes a prepared tree independent of when and where it was made:
-// rules, the days in /etc/shadow, and all times. time answers the
+// rules, the days in /etc/shadow and the moments in Java's keystore, and all times. time answers the
 // modification time a file is to have, given the one it has; directories get
 // epoch.
 func normalise(ctx context.Context, t *tree, epoch int64, time func(name string, seconds int64) int64) error {
 	if err := shadowDays(t, epoch); err != nil {
 		return fmt.Errorf("normalising /etc/shadow: %w", err)
+	}
+	if err := keystoreDates(t, epoch); err != nil {
+		return fmt.Errorf("normalising /%s: %w", keystoreName, err)
 	}
 	if err := errors.Join(os.Chmod(t.at(""), 0o755), os.Lchown(t.at(""), os.Geteuid(), os.Getegid())); err != nil {
 		return fmt.Errorf("normalising the root directory: %w", err)

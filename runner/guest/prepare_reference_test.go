@@ -61,6 +61,7 @@ var explained = []struct{ kind, pattern, reason string }{
 	{"+", "/home/debian/*", "the build user's"},
 	{"~", "/etc/locale.gen", "asks for en_US.UTF-8"},
 	{"+", "/usr/lib/locale/locale-archive", "has en_US.UTF-8"},
+	{"=", "/etc/ssl/certs/java/cacerts", "the same certificates, added at the epoch"},
 	{"=", "/etc/shells", "the same lines; packages are configured in another order"},
 	{"=", "/var/lib/dpkg/triggers/File", "the same lines; packages are unpacked in another order"},
 	{"~", "/etc/ld.so.cache", "ours is what ldconfig makes of the tree, which is tested; apt's has no links of packages without libraries, come later"},
