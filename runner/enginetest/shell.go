@@ -201,12 +201,12 @@ var shellTests = map[string]func(*testing.T, *suite){
 		sizes, seen := make(chan guest.Size, 1), &seenText{t: t}
 		const prompt = `here\$ $`
 		go func() {
-			for _, step := range [][2]string{
+			for _, step := range [][2]string{ // each when the prompt is there: what was typed before it was once not carried out
 				{"", prompt},
-				{"stty size; tty; echo \"T=$TERM\"\r", `41 101\s+/dev/pts/\d+\s+T=dumb\s`}, // no terminal is described here
+				{"stty size; tty; echo \"T=$TERM\"\r", `41 101\s+/dev/pts/\d+\s+T=dumb\s+` + prompt}, // no terminal is described here
 				{"e''cho up; sleep 1000; echo after-$?\r", `up\s`},
 				{"\x03", prompt}, // Ctrl-C ends the line, and not the shell
-				{"echo status=$?\r", `status=130\s`},
+				{"echo status=$?\r", `status=130\s+` + prompt},
 				{"echo g''o; until [ \"$(stty size)\" = '25 90' ]; do sleep 0.1; done; echo re''sized\r", `go\s`},
 			} {
 				io.WriteString(typed, step[0])
@@ -224,7 +224,7 @@ var shellTests = map[string]func(*testing.T, *suite){
 		_, out := s.openShell(t, e, from, guest.Shell{Prelude: "PS1='here$ '\n", Terminal: &guest.Terminal{Type: "xterm", Size: guest.Size{Rows: 41, Columns: 101}}},
 			runner.Streams{Input: keys, Output: seen, Sizes: sizes})
 		if out.Exit != 9 {
-			t.Errorf("it ends with %+v, want 9", out)
+			t.Errorf("it ends with %+v, want 9; the last that came is %q", out, seen.text)
 		}
 	},
 
