@@ -53,14 +53,15 @@ func TestLeaveFull(t *testing.T) {
 }
 
 // serveDocker starts a daemon that keeps all it has in root, and returns its socket. It has no
-// network, and what it starts and mounts ends with it, in namespaces of its own.
+// network, and what it starts and mounts ends with it, in namespaces of its own: one that is to
+// have no bridge removes docker0 from the network it is in, which must not be this machine's.
 func serveDocker(t *testing.T, dir, root string) string {
 	t.Helper()
 	socket, config := filepath.Join(dir, "sock"), filepath.Join(dir, "daemon.json") // not this machine's
 	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "dockerd", "--data-root", root, "--exec-root", filepath.Join(dir, "exec"),
+	c := exec.Command("unshare", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", "dockerd", "--data-root", root, "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--host", "unix://"+socket, "--bridge", "none", "--iptables=false", "--ip-forward=false", "--config-file", config)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var words strings.Builder
