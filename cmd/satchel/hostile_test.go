@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"satchel/runner/enginetest"
 )
 
 // What takes longer than the scripts of unruly, or a disk of its own.
@@ -50,22 +52,6 @@ func (c *crossing) flood(t *testing.T, engine string) {
 	}
 }
 
-// small mounts a file system of so many bytes at dir until the test ends.
-func small(t *testing.T, dir string, bytes int) {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("satchel-test", dir, "tmpfs", 0, fmt.Sprint("size=", bytes)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // smallResult has too little room for results, for the second file of two, and for what is
 // written when all results are there: never is there half of a result under its name.
 func (c *crossing) smallResult(t *testing.T, engine string) {
@@ -75,9 +61,9 @@ func (c *crossing) smallResult(t *testing.T, engine string) {
 }
 
 func (c *crossing) smallFiles(t *testing.T, engine string) {
-	for name, size := range map[string]int{"first": 20 << 20, "second": 90 << 20} {
+	for name, size := range map[string]int64{"first": 20 << 20, "second": 90 << 20} {
 		dir := filepath.Join(c.dir, engine+"-small-"+name)
-		small(t, dir, size)
+		enginetest.SmallDisk(t, dir, size)
 		_, code, story := c.build(t, engine, "unruly.satchel", "large", filepath.Join(dir, "result"))
 		if want := "no space left on device"; code != 1 || !strings.Contains(story, want) {
 			t.Errorf("room for %s: exit status %d, want 1 and %q in\n%s", name, code, want, story)
@@ -109,7 +95,7 @@ func (c *crossing) fewPages(t *testing.T, engine string) {
 	}
 	for pages := from; ; pages += step {
 		dir := filepath.Join(c.dir, fmt.Sprint(engine, "-pages-", pages))
-		small(t, dir, pages*page)
+		enginetest.SmallDisk(t, dir, int64(pages*page))
 		_, code, story := c.build(t, engine, "unruly.satchel", "stdin", filepath.Join(dir, "result"))
 		_, err := os.Lstat(filepath.Join(dir, "result"))
 		if code == 0 {
@@ -135,7 +121,7 @@ func (c *crossing) smallBuild(t *testing.T) {
 		t.Fatalf("exit status %d\n%s", code, story)
 	}
 	t.Run("filled", func(t *testing.T) {
-		small(t, filepath.Join(c.cache, "sandbox", "runs"), 100<<20)
+		enginetest.SmallDisk(t, filepath.Join(c.cache, "sandbox", "runs"), 100<<20)
 		_, code, story := c.build(t, "sandbox", "unruly.satchel", "filling", "filling")
 		if want := "No space left on device"; code != 1 || !strings.Contains(story, want) {
 			t.Errorf("exit status %d, want 1 and %q in\n%s", code, want, story)
@@ -156,7 +142,7 @@ func (c *crossing) smallBuild(t *testing.T) {
 func (c *crossing) smallKept(t *testing.T) {
 	tight := *c
 	tight.cache = filepath.Join(c.dir, "small-cache")
-	small(t, tight.cache, 100<<20)
+	enginetest.SmallDisk(t, tight.cache, 100<<20)
 	environments := filepath.Join(tight.cache, "sandbox", "environments")
 	if err := os.MkdirAll(environments, 0o700); err != nil {
 		t.Fatal(err)

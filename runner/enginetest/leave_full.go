@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,9 +13,13 @@ import (
 	"satchel/runner/enginetest/wire"
 )
 
-// SmallDisk mounts a file system of so many bytes at dir until the test ends.
+// SmallDisk mounts a file system of so many bytes at dir, which it makes if it is not there,
+// until the test ends.
 func SmallDisk(t *testing.T, dir string, bytes int64) {
 	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := syscall.Mount("satchel-test", dir, "tmpfs", 0, fmt.Sprint("size=", bytes)); err != nil {
 		t.Fatal(err)
 	}
