@@ -101,6 +101,24 @@
 	ADAPT((R8)(CX*2), R14); \
 	LEAL 1(R13)(CX*2), CX
 
+// BITS3 and BITS8 are whole trees of so many bits.
+#define BITS3 \
+	FIRST; \
+	BIT; \
+	BIT; \
+	LAST
+
+#define BITS8 \
+	FIRST; \
+	BIT; \
+	BIT; \
+	BIT; \
+	BIT; \
+	BIT; \
+	BIT; \
+	BIT; \
+	LAST
+
 // MATCHED decodes a bit of a literal after a match: R10 is the match's byte, its
 // next bit at 0x100; R12 is 0x100 as long as they agree.
 #define MATCHED \
@@ -177,15 +195,7 @@ symbol:
 	XORL CX, CX
 	SUBL $3, R12
 	CMOVLMI CX, R12
-	FIRST
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	LAST
+	BITS8
 	MOVB CX, (R10)(R11*1)
 	INCQ R11
 	MOVQ w+0(FP), R14
@@ -332,10 +342,7 @@ length:
 	JCC  longer
 	ZERO((const_lenChoice*2)(R8))
 	LEAQ (const_lenLow*2)(R8)(R15*1), R8
-	FIRST
-	BIT
-	BIT
-	LAST
+	BITS3
 	ADDL $(const_minMatch-8), CX
 	JMP  far
 
@@ -345,25 +352,14 @@ longer:
 	JCC  longest
 	ZERO((const_lenChoice2*2)(R8))
 	LEAQ (const_lenMid*2)(R8)(R15*1), R8
-	FIRST
-	BIT
-	BIT
-	LAST
+	BITS3
 	ADDL $const_minMatch, CX
 	JMP  far
 
 longest:
 	ONE((const_lenChoice2*2)(R8))
 	ADDQ $(const_lenHigh*2), R8
-	FIRST
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	BIT
-	LAST
+	BITS8
 	ADDL $(const_minMatch+16-256), CX
 
 	// How far: only a match that repeats none has a distance of its own, and 7 and
